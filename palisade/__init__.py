@@ -1,0 +1,1 @@
+"""Palisade: provisions, hardens and proves an audit-ready API registry fleet."""

@@ -1,0 +1,34 @@
+"""The ``palisade`` command: wires the sub-commands together and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from palisade.console import print_error
+from palisade.errors import ExitCode, PalisadeError
+
+application = typer.Typer(
+    name="palisade",
+    help="Provision, harden and prove an audit-ready API registry fleet.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def main() -> None:
+    """Run the command line and exit with an :class:`~palisade.errors.ExitCode`."""
+    try:
+        application()
+    except PalisadeError as error:
+        print_error(error)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Contract 4: the check result, one record per control and target."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+
+class Status(StrEnum):
+    """What a check found; anything that was not shown to hold is never ``pass``."""
+
+    PASS = "pass"  # noqa: S105 - a status, not a password
+    FAIL = "fail"
+    WAIVED = "waived"
+    """Fails, and a waiver with a reason that has not expired accepts it."""
+    NOT_ASSESSABLE = "not_assessable"
+    """The target cannot show it (a kernel-wide setting in a container)."""
+
+
+class Observation(BaseModel):
+    """What was read: in the file, and in the running system."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: Any = None
+    runtime: Any = None
+
+
+class CheckResult(BaseModel):
+    """One control on one target."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    control: str
+    target: str
+    status: Status
+    expected: dict[str, Any]
+    observed: Observation
+    reason: str
+    """Why it is not a pass, in one sentence a person understands; empty for a pass."""
+    commit: str
+    """The git commit of the project that was verified, with ``-dirty`` if files differed from it."""
+    time: AwareDatetime
+    duration_seconds: float
+
+
+class VerificationRun(BaseModel):
+    """All results of one run of ``palisade verify``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    environment: str
+    commit: str
+    started: datetime
+    duration_seconds: float
+    results: tuple[CheckResult, ...]
+
+    def count(self, status: Status) -> int:
+        """How many results have this status."""
+        return sum(result.status is status for result in self.results)
