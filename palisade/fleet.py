@@ -1,4 +1,4 @@
-"""Contract 2: the ``fleet`` object that a stack exports (and that the local fleet writes), versioned, without secrets."""
+"""Contract 2: the ``fleet`` object that a stack exports and the local fleet writes: versioned, without secrets."""
 
 from __future__ import annotations
 
