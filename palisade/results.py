@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -29,6 +29,16 @@ class Observation(BaseModel):
     runtime: Any = None
 
 
+class AppliedWaiver(BaseModel):
+    """The waiver that turned a failing check into ``waived``: who reads the evidence sees why and until when."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: str
+    expires: date
+    """The last day on which it counts (UTC)."""
+
+
 class CheckResult(BaseModel):
     """One control on one target."""
 
@@ -45,6 +55,8 @@ class CheckResult(BaseModel):
     """The git commit of the project that was verified, with ``-dirty`` if files differed from it."""
     time: AwareDatetime
     duration_seconds: float
+    waiver: AppliedWaiver | None = None
+    """Set when the status is ``waived``."""
 
 
 class VerificationRun(BaseModel):
@@ -54,7 +66,7 @@ class VerificationRun(BaseModel):
 
     environment: str
     commit: str
-    started: datetime
+    started: AwareDatetime
     duration_seconds: float
     results: tuple[CheckResult, ...]
 

@@ -1,0 +1,90 @@
+"""Counts, the order of severity, and the one sentence that says how a run went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from palisade.results import Status, VerificationRun
+
+SEVERITY = (Status.FAIL, Status.WAIVED, Status.NOT_ASSESSABLE, Status.PASS)
+"""Worst first. A waived check is known to fail, so it is worse than one of which nothing is known."""
+
+LABELS = {
+    Status.PASS: "Pass",
+    Status.FAIL: "Fail",
+    Status.WAIVED: "Waived",
+    Status.NOT_ASSESSABLE: "Not assessable",
+}
+"""How each status is called wherever a person reads it."""
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """The worst of the statuses.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return min(statuses, key=SEVERITY.index)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run amounts to."""
+
+    hosts: int
+    controls: int
+    """Controls with at least one result."""
+    counts: dict[Status, int]
+    """Checks by status; every status is present."""
+
+    @property
+    def checks(self) -> int:
+        """All checks, whatever they found."""
+        return sum(self.counts.values())
+
+    @property
+    def verdict(self) -> str:
+        """A headline that never promises more than was shown."""
+        failed = self.counts[Status.FAIL]
+        if not self.checks:
+            return "Nothing was checked"
+        if failed:
+            return f"{_number(failed, 'check')} {'fails' if failed == 1 else 'fail'}"
+        if self.counts[Status.PASS] == self.checks:
+            return "Every check passes"
+        if self.counts[Status.PASS]:
+            return "No check fails, some do not count as passed"
+        return "No check fails, and none passes"
+
+    @property
+    def sentence(self) -> str:
+        """The counts in plain language, for a report or a terminal."""
+        if not self.checks:
+            return "No host was checked against any control."
+        counts = self.counts
+        parts = [
+            f"{counts[Status.PASS]} of {_number(self.checks, 'check')} {'passes' if self.checks == 1 else 'pass'}",
+            f"{counts[Status.FAIL]} {'fails' if counts[Status.FAIL] == 1 else 'fail'}",
+        ]
+        if waived := counts[Status.WAIVED]:
+            parts.append(f"{waived} {'is' if waived == 1 else 'are'} accepted by a waiver")
+        if unknown := counts[Status.NOT_ASSESSABLE]:
+            parts.append(f"{unknown} cannot be shown on these hosts")
+        listed = f"{', '.join(parts[:-1])} and {parts[-1]}"
+        return f"{_number(self.hosts, 'host')}, {_number(self.controls, 'control')}: {listed}."
+
+
+def summarise(run: VerificationRun) -> Summary:
+    """Count a run."""
+    counted = Counter(result.status for result in run.results)
+    return Summary(
+        hosts=len({result.target for result in run.results}),
+        controls=len({result.control for result in run.results}),
+        counts={status: counted[status] for status in Status},
+    )
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

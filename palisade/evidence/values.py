@@ -1,0 +1,83 @@
+"""What a check expected or observed, as plain data and as text that is safe to show.
+
+Values come from hosts. They can hold control characters, text direction marks or bytes that are not text; here they
+become visible escapes, so that no reader (terminal, browser, spreadsheet, XML parser) is shown something else than
+what was read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+from pydantic import JsonValue
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
+"""Unicode general categories without a glyph of their own: control, format, unassigned, private use, surrogate."""
+
+
+def plain(value: object) -> JsonValue:
+    """The value as JSON data that is the same in every process (sets are sorted, infinities become text)."""
+    data: JsonValue
+    match value:
+        case None | bool() | int():
+            data = value
+        case float():
+            data = value if math.isfinite(value) else str(value)
+        case bytes():
+            data = value.decode("utf-8", errors="backslashreplace")
+        case Mapping():
+            data = {str(key): plain(member) for key, member in value.items()}
+        case AbstractSet():
+            data = sorted((plain(member) for member in value), key=compact)
+        case list() | tuple():
+            data = [plain(member) for member in value]
+        case _:
+            data = str(value)
+    return data
+
+
+def compact(value: object) -> str:
+    """One line of JSON with sorted keys: two values are equal exactly when these lines are."""
+    return json.dumps(value, sort_keys=True, separators=(", ", ": "), ensure_ascii=False)
+
+
+def readable(value: object) -> str:
+    """The value for a person: ``key: value`` lines for a mapping, a line per member of a list, empty for nothing."""
+    match plain(value):
+        case None:
+            return ""
+        case dict() as mapping:
+            return "\n".join(f"{printable(key)}: {_scalar(mapping[key])}" for key in sorted(mapping))
+        case list() as members:
+            return "\n".join(_scalar(member) for member in members)
+        case scalar:
+            return _scalar(scalar)
+
+
+def printable(text: str) -> str:
+    r"""The text with every character that has no glyph written out (``\x1b``, ``\u202e``); new lines and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character if character in "\n\t" or unicodedata.category(character) not in _INVISIBLE else _escape(character)
+        for character in text
+    )
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, or its first ``limit`` characters and a note of how many are left and where they are."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}\n[{len(text) - limit} more characters: see results.json]"
+
+
+def _scalar(value: JsonValue) -> str:
+    return printable(value if isinstance(value, str) else compact(value))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
