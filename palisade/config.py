@@ -1,0 +1,229 @@
+"""Contract 1: the fleet configuration, ``palisade:fleet`` in ``Pulumi.<environment>.yaml``.
+
+Reading it touches nothing. Everything that is wrong with a file is reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationInfo, field_validator
+
+from palisade.config_sections import (
+    Audit,
+    Database,
+    DataClass,
+    FleetNetworkSettings,
+    Host,
+    LocalFleet,
+    Registry,
+    Tls,
+    Traffic,
+)
+from palisade.config_values import DataClassName, Exposure, ExposureChoice, ImageName, ImageReference, is_private
+from palisade.errors import ConfigurationError
+from palisade.fleet import FLEET_VERSION, Fleet, FleetHost, FleetNetworks, HostGroup
+from palisade.project import Project
+from palisade.validation import Problem, Section, configuration_error, nearest, refuse, validate
+from palisade.yaml_file import KeyPath, read_yaml
+
+CONFIGURATION_KEY = "palisade:fleet"
+"""Where the configuration stands under ``config`` in ``Pulumi.<environment>.yaml``."""
+
+PERMANENT_ENVIRONMENTS = ("dev", "staging", "prod")
+"""Never local fleets: a local fleet may use images without a digest."""
+
+
+class FleetConfiguration(Section):
+    """One environment, as people describe it."""
+
+    environment: str
+    """The name of the environment; from the file's name, never in the file."""
+    local: LocalFleet | None = None
+    """Present in a local fleet only."""
+    exposure: ExposureChoice
+    """From where clients reach the registry."""
+    traffic: Traffic
+    """The load that the environment is built for."""
+    audit: Audit = Audit()
+    """What the audit trail takes."""
+    tls: Tls = Tls()
+    """What the edge accepts, and how long certificates live."""
+    networks: FleetNetworkSettings
+    """Which networks may talk to the fleet."""
+    hosts: tuple[Host, ...]
+    """The existing machines (in a local fleet: the machines to start)."""
+    database: Database
+    """The PostgreSQL hosts."""
+    registry: Registry = Registry()
+    """The registry nodes."""
+    images: Mapping[ImageName, ImageReference] = {}
+    """The container image of each component."""
+    data_classes: Mapping[DataClassName, DataClass]
+    """Where each kind of data may be stored."""
+
+    # Fields are validated in the order above and a field that was refused is absent from `known`: each rule below
+    # looks at the fields it needs if they are sound, so that one mistake never hides another.
+
+    @field_validator("local")
+    @classmethod
+    def _permanent_environments_are_not_local(cls, local: LocalFleet | None, info: ValidationInfo) -> LocalFleet | None:
+        if local is not None and info.data["environment"] in PERMANENT_ENVIRONMENTS:
+            what = f"{info.data['environment']} cannot be a local fleet."
+            refuse([Problem((), what, "no section local", "describe a local fleet in a file of its own")])
+        return local
+
+    @field_validator("networks")
+    @classmethod
+    def _exposure_holds(cls, networks: FleetNetworkSettings, info: ValidationInfo) -> FleetNetworkSettings:
+        if info.data.get("exposure") is Exposure.INTERNAL:
+            refuse(
+                Problem(
+                    ("clients", number),
+                    f"{network} is not private, and exposure is internal.",
+                    "a private network",
+                    "use exposure: dmz if clients outside are meant to reach the registry",
+                )
+                for number, network in enumerate(networks.clients)
+                if not is_private(network)
+            )
+        return networks
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts_fit_together(cls, hosts: tuple[Host, ...], info: ValidationInfo) -> tuple[Host, ...]:
+        refuse([*_repeated(hosts, "name"), *_repeated(hosts, "address"), *_misplaced(hosts, info.data.get("networks"))])
+        if not any(host.group is HostGroup.BASTION for host in hosts):
+            allowed = "at least one host of the group bastion"
+            refuse([Problem((), "There is no bastion; the other hosts are only reached through it.", allowed)])
+        return hosts
+
+    @field_validator("database")
+    @classmethod
+    def _registry_reaches_the_database(cls, database: Database, info: ValidationInfo) -> Database:
+        refuse(
+            Problem(("allowed_sources",), f"{host.name} ({host.address}) is in none of them.", "every registry host")
+            for host in info.data.get("hosts", ())
+            if host.group is HostGroup.REGISTRY
+            and not any(host.address in source for source in database.allowed_sources)
+        )
+        return database
+
+    @field_validator("images")
+    @classmethod
+    def _images_are_pinned(cls, images: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+        if info.data.get("local") is None:
+            refuse(
+                Problem(
+                    (name,),
+                    f"{reference} has no digest.",
+                    "repository:tag@sha256:<64 hexadecimal digits>",
+                    "use the digest that the registry returned when the image was pushed",
+                )
+                for name, reference in images.items()
+                if "@sha256:" not in reference
+            )
+        return images
+
+    @field_validator("data_classes")
+    @classmethod
+    def _some_data_class(cls, data_classes: Mapping[str, DataClass]) -> Mapping[str, DataClass]:
+        if not data_classes:
+            refuse([Problem((), "There is no data class.", "at least one data class")])
+        return data_classes
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the hosts are started on this machine."""
+        return self.local is not None
+
+    def hosts_in(self, group: HostGroup) -> tuple[Host, ...]:
+        """The hosts of one group, in the order of the file."""
+        return tuple(host for host in self.hosts if host.group is group)
+
+
+def load_configuration(project: Project, environment: str) -> FleetConfiguration:
+    """Read and validate the configuration of an environment; touches nothing.
+
+    Raises:
+        ConfigurationError: there is no such environment, or its file is refused, with every problem and its line.
+    """
+    if environment not in project.environments():
+        raise ConfigurationError(
+            f"There is no environment {environment}.",
+            where=str(project.root),
+            allowed=", ".join(project.environments()) or "none: the project has no Pulumi.<environment>.yaml",
+            remedy=nearest(environment, project.environments()) or f"write Pulumi.{environment}.yaml",
+        )
+    path = project.environment_file(environment)
+    document = read_yaml(path)
+    config = document.value.get("config") if isinstance(document.value, dict) else None
+    if not isinstance(config, dict) or CONFIGURATION_KEY not in config:
+        keys = list(config) if isinstance(config, dict) else []
+        raise ConfigurationError(
+            f"The file has no {CONFIGURATION_KEY} under config.",
+            where=str(path),
+            allowed=f"config: {{{CONFIGURATION_KEY}: ...}}",
+            remedy=nearest(CONFIGURATION_KEY, keys) or "start from Pulumi.dev.yaml",
+        )
+    prefix = ("config", CONFIGURATION_KEY)
+    lines = {key[2:]: line for key, line in document.lines.items() if key[:2] == prefix}
+    return parse_configuration(config[CONFIGURATION_KEY], environment=environment, file=path.name, lines=lines)
+
+
+def parse_configuration(
+    fleet: Any, *, environment: str, file: str, lines: Mapping[KeyPath, int] | None = None
+) -> FleetConfiguration:
+    """Validate what stands under ``palisade:fleet``.
+
+    Args:
+        fleet: The value, from YAML or from Pulumi's own configuration object.
+        environment: The name of the environment.
+        file: How errors name the file.
+        lines: The line of each key, where it is known.
+
+    Raises:
+        ConfigurationError: with every problem.
+    """
+    if isinstance(fleet, dict):
+        if "environment" in fleet:
+            problem = Problem(("environment",), "The file's name says which environment it is.", "no key environment")
+            raise configuration_error([problem], file=file, at="fleet", lines=lines or {})
+        fleet = {**fleet, "environment": environment}
+    return validate(FleetConfiguration, fleet, file=file, at="fleet", lines=lines or {})
+
+
+def fleet_of(configuration: FleetConfiguration) -> Fleet:
+    """The fleet that a configuration describes; the same configuration gives the same fleet.
+
+    Where an OpenSSH client configuration of a local fleet lies is not part of it: who starts the hosts adds it.
+    """
+    networks = configuration.networks
+    return Fleet(
+        version=FLEET_VERSION,
+        environment=configuration.environment,
+        hosts=tuple(FleetHost(**host.model_dump()) for host in configuration.hosts),
+        networks=FleetNetworks(fleet=networks.fleet, operators=networks.operators, clients=networks.clients),
+    )
+
+
+def _repeated(hosts: tuple[Host, ...], attribute: str) -> Iterator[Problem]:
+    first: dict[object, int] = {}
+    for number, host in enumerate(hosts):
+        value = getattr(host, attribute)
+        if value in first:
+            what = f"{value} is already the {attribute} of hosts.{first[value]}."
+            yield Problem((number, attribute), what, f"a {attribute} of its own for each host")
+        first.setdefault(value, number)
+
+
+def _misplaced(hosts: tuple[Host, ...], networks: FleetNetworkSettings | None) -> Iterator[Problem]:
+    if networks is None:
+        return
+    network = networks.fleet
+    reserved = (network.network_address, network.broadcast_address)
+    for number, host in enumerate(hosts):
+        if host.address not in network or host.address in reserved:
+            what = f"{host.address} is not the address of a host in networks.fleet."
+            yield Problem((number, "address"), what, f"an address of a host in {network}")

@@ -1,0 +1,155 @@
+"""The sections of the fleet configuration; what must hold within one section is checked here."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
+
+from pydantic import Field, model_validator
+
+from palisade.config_values import (
+    Address,
+    CertificateHours,
+    CompressionRatio,
+    DiskGibibytes,
+    HostGroupChoice,
+    HostName,
+    MemoryMebibytes,
+    MinimumNodes,
+    Networks,
+    Port,
+    PrivateNetwork,
+    PrivateNetworks,
+    RecordBytes,
+    RegionName,
+    Regions,
+    Replicas,
+    RequestsPerSecond,
+    RetentionDays,
+    TlsVersion,
+    TlsVersionChoice,
+    UserName,
+)
+from palisade.validation import Problem, Section, refuse
+
+AVERAGE_SHARE_OF_PEAK = Fraction(3, 10)
+"""Average over peak traffic where nobody has measured it: an assumption for traffic that follows office hours."""
+
+
+class Traffic(Section):
+    """The load that the environment is built for."""
+
+    peak_rps: RequestsPerSecond
+    """The highest load; the number of nodes follows from it."""
+    average_rps: RequestsPerSecond = Field(
+        default_factory=lambda known: ceil(known["peak_rps"] * AVERAGE_SHARE_OF_PEAK), validate_default=False
+    )
+    """The load averaged over the retention period; audit storage follows from it. Default: 30 % of the peak."""
+
+    @model_validator(mode="after")
+    def _average_is_at_most_the_peak(self) -> Traffic:
+        if self.average_rps > self.peak_rps:
+            what = f"The average of {self.average_rps} is above the peak of {self.peak_rps}."
+            refuse([Problem(("average_rps",), what, f"at most peak_rps, {self.peak_rps:,} requests per second")])
+        return self
+
+
+class Audit(Section):
+    """What the audit trail takes: one record per request, kept for the retention period."""
+
+    record_bytes: RecordBytes = 1536
+    """Size of one record as JSON, in bytes. Default: an estimate for the fields of the audit record."""
+    retention_days: RetentionDays = 365
+    """How long records are kept, in days."""
+    replicas: Replicas = 2
+    """How many copies of the archive are kept."""
+    compression_ratio: CompressionRatio = Decimal(4)
+    """Plain size over stored size. Default: careful, for JSON of which a part is encrypted and does not compress."""
+
+
+class Tls(Section):
+    """What the edge accepts, and how long certificates live."""
+
+    minimum_version: TlsVersionChoice = TlsVersion.TLS_1_2
+    """The lowest TLS version that clients may use."""
+    certificate_ttl_hours: CertificateHours = 24
+    """How long a certificate is valid, in hours."""
+    renew_before_hours: CertificateHours = 8
+    """How long before its end a certificate is renewed, in hours."""
+
+    @model_validator(mode="after")
+    def _renewed_before_it_ends(self) -> Tls:
+        if self.renew_before_hours >= self.certificate_ttl_hours:
+            what = (
+                f"{self.renew_before_hours} is not shorter than a certificate lives ({self.certificate_ttl_hours} h)."
+            )
+            allowed = f"a whole number of hours below certificate_ttl_hours, {self.certificate_ttl_hours}"
+            refuse([Problem(("renew_before_hours",), what, allowed)])
+        return self
+
+
+class FleetNetworkSettings(Section):
+    """Which networks may talk to the fleet."""
+
+    fleet: PrivateNetwork
+    """The network that the hosts are in."""
+    operators: PrivateNetworks
+    """Where operators come from (a VPN); the only source that the bastion admits on its SSH port."""
+    clients: Networks
+    """Where API clients come from; the only source that registry nodes admit on 443 and 8443."""
+
+
+class Database(Section):
+    """The PostgreSQL hosts."""
+
+    allowed_sources: PrivateNetworks
+    """Which networks may open database connections."""
+
+
+class DataClass(Section):
+    """One kind of data and where it may be stored."""
+
+    allowed_regions: Regions
+    """The regions in which this data may be stored."""
+    region: RegionName
+    """The region in which this environment stores it."""
+
+    @model_validator(mode="after")
+    def _region_is_allowed(self) -> DataClass:
+        if self.region not in self.allowed_regions:
+            what = f"The data class forbids the region {self.region}."
+            remedy = "store it in an allowed region; add a region only if the owner of the data agrees"
+            refuse([Problem(("region",), what, ", ".join(self.allowed_regions), remedy)])
+        return self
+
+
+class Registry(Section):
+    """The registry nodes."""
+
+    minimum_nodes: MinimumNodes = 2
+    """Nodes per cluster that availability asks for, whatever the load; one more is added as the spare."""
+
+
+class Host(Section):
+    """A machine that Ansible hardens; in a local fleet, a machine that ``palisade local up`` starts."""
+
+    name: HostName
+    """Unique in the environment."""
+    group: HostGroupChoice
+    """What the host is for; it decides roles and firewall rules."""
+    address: Address
+    """Its address in the fleet's network."""
+    ssh_user: UserName = "palisade"
+    """The login that operators and Ansible use."""
+    ssh_port: Port = 22
+    """The port of its SSH server."""
+
+
+class LocalFleet(Section):
+    """Makes the environment a local fleet: its hosts are started on this machine and its scale is what is listed."""
+
+    memory_mib: MemoryMebibytes = 2048
+    """Free memory that this machine must have before hosts are started, in MiB."""
+    disk_gib: DiskGibibytes = 6
+    """Free disk space that this machine must have before hosts are started, in GiB."""

@@ -1,0 +1,121 @@
+"""The value types of the fleet configuration: each says in words, with units, what it allows."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+from palisade.fleet import HostGroup
+from palisade.validation import Allowed, Problem, RefusedError, whole_number
+
+MAXIMUM_RPS = 10_000_000
+"""200 full clusters; beyond it a plan would be arithmetic, not advice."""
+
+PRIVATE_RANGES = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+"""RFC 1918 and RFC 6598. Python's ``is_private`` is wider (loopback, documentation, link-local)."""
+
+
+class Exposure(StrEnum):
+    """From where clients reach the registry."""
+
+    INTERNAL = "internal"
+    """Only from private networks."""
+    DMZ = "dmz"
+    """Also from networks that are not private."""
+
+
+class TlsVersion(StrEnum):
+    """The lowest TLS version that the edge accepts."""
+
+    TLS_1_2 = "1.2"
+    TLS_1_3 = "1.3"
+
+
+def is_private(network: IPv4Network) -> bool:
+    """Whether the whole network lies in one private range (:data:`PRIVATE_RANGES`)."""
+    return any(network.subnet_of(private) for private in PRIVATE_RANGES)
+
+
+def _matches(pattern: str, words: str, remedy: str = "") -> Allowed:
+    return Allowed(words, test=lambda text: re.fullmatch(pattern, text) is not None, remedy=remedy)
+
+
+def _one_of(choices: type[StrEnum], remedy: str = "") -> Allowed:
+    return Allowed(", ".join(f'"{choice}"' for choice in choices), types=(str, choices), remedy=remedy)
+
+
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise RefusedError(Problem((), "The list is empty.", "at least one entry"))
+    return values
+
+
+def _exact_decimal(value: Any) -> Any:
+    # 6.1 in a file means 6.1, not the nearest binary fraction.
+    return Decimal(str(value)) if type(value) in (int, float) else value
+
+
+ExposureChoice = Annotated[Exposure, _one_of(Exposure)]
+TlsVersionChoice = Annotated[TlsVersion, _one_of(TlsVersion, remedy="write the version in quotes, for example: '1.3'")]
+HostGroupChoice = Annotated[HostGroup, _one_of(HostGroup)]
+
+RequestsPerSecond = Annotated[int, whole_number(1, MAXIMUM_RPS, "requests per second")]
+RecordBytes = Annotated[int, whole_number(256, 65_536, "bytes")]
+RetentionDays = Annotated[int, whole_number(365, 7_300, "days")]
+Replicas = Annotated[int, whole_number(1, 6, "copies")]
+CompressionRatio = Annotated[
+    Decimal,
+    Allowed(
+        "a number from 1 (not compressed) to 50",
+        types=(Decimal,),
+        test=lambda ratio: 1 <= ratio <= 50,  # noqa: PLR2004 - said in words on the line above
+    ),
+    BeforeValidator(_exact_decimal),
+]
+CertificateHours = Annotated[int, whole_number(1, 24, "hours")]
+MinimumNodes = Annotated[int, whole_number(1, 10, "registry nodes per cluster")]
+MemoryMebibytes = Annotated[int, whole_number(256, 1_048_576, "MiB")]
+DiskGibibytes = Annotated[int, whole_number(1, 10_240, "GiB")]
+Port = Annotated[int, whole_number(1, 65_535, "TCP port numbers")]
+
+HostName = Annotated[
+    str, _matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and -, at most 63, a letter first")
+]
+UserName = Annotated[
+    str, _matches(r"[a-z_][a-z0-9_-]{0,31}", "lower-case letters, digits, _ and -, at most 32, a letter or _ first")
+]
+RegionName = Annotated[
+    str, _matches(r"[a-z][a-z0-9-]{1,30}", "a region name: lower-case letters, digits and -, 2 to 31, a letter first")
+]
+DataClassName = Annotated[
+    str, _matches(r"[a-z][a-z_]{1,30}", "a data class name: lower-case letters and _, 2 to 31, a letter first")
+]
+ImageName = Annotated[str, _matches(r"[a-z][a-z0-9-]{0,62}", "a component name: lower-case letters, digits and -")]
+ImageReference = Annotated[
+    str,
+    _matches(
+        r"[a-z0-9][a-z0-9._/:-]*(:(?!latest(@|$))[A-Za-z0-9._-]+(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})",
+        "repository:tag@sha256:<64 hexadecimal digits>; in a local fleet also repository:tag; never the tag latest",
+    ),
+]
+
+Address = Annotated[IPv4Address, Allowed("an IPv4 address such as 10.20.0.11", types=(str, IPv4Address))]
+Network = Annotated[
+    IPv4Network, Allowed("an IPv4 network such as 203.0.113.0/24 (host bits zero)", types=(str, IPv4Network))
+]
+PrivateNetwork = Annotated[
+    IPv4Network,
+    Allowed(
+        f"an IPv4 network within {', '.join(map(str, PRIVATE_RANGES))} (host bits zero)",
+        types=(str, IPv4Network),
+        test=is_private,
+    ),
+]
+Networks = Annotated[tuple[Network, ...], AfterValidator(_not_empty)]
+PrivateNetworks = Annotated[tuple[PrivateNetwork, ...], AfterValidator(_not_empty)]
+Regions = Annotated[tuple[RegionName, ...], AfterValidator(_not_empty)]

@@ -1,0 +1,63 @@
+"""Turns the fleet object into an Ansible inventory."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from palisade.errors import ConfigurationError
+from palisade.fleet import Fleet, FleetHost, HostGroup
+
+
+def to_ansible(fleet: Fleet) -> dict[str, Any]:
+    """The inventory in the form that ``ansible-inventory --list`` prints; the same fleet gives the same inventory.
+
+    Hosts of a local fleet are reached by name through its own OpenSSH configuration. Elsewhere the bastion is reached
+    directly and every other host through the first bastion; how the operator logs in is the operator's own setup.
+
+    Raises:
+        ConfigurationError: hosts that need a bastion, and there is none.
+    """
+    groups = {group.value: {"hosts": [host.name for host in fleet.in_group(group)]} for group in HostGroup}
+    return {
+        "_meta": {"hostvars": {host.name: _host_variables(fleet, host) for host in fleet.hosts}},
+        "all": {
+            "children": sorted(groups),
+            "vars": {
+                "palisade_environment": fleet.environment,
+                "palisade_fleet_network": str(fleet.networks.fleet),
+                "palisade_operator_networks": [str(network) for network in fleet.networks.operators],
+                "palisade_client_networks": [str(network) for network in fleet.networks.clients],
+            },
+        },
+        **groups,
+    }
+
+
+def _host_variables(fleet: Fleet, host: FleetHost) -> dict[str, Any]:
+    variables = {
+        "ansible_host": str(host.address) if fleet.ssh_config is None else host.name,
+        "ansible_user": host.ssh_user,
+        "ansible_port": host.ssh_port,
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "palisade_address": str(host.address),
+        "palisade_host_group": host.group.value,
+    }
+    arguments = _ssh_arguments(fleet, host)
+    return {**variables, "ansible_ssh_common_args": arguments} if arguments else variables
+
+
+def _ssh_arguments(fleet: Fleet, host: FleetHost) -> str:
+    if fleet.ssh_config is not None:
+        return f"-F {shlex.quote(str(fleet.ssh_config))}"
+    if host.group is HostGroup.BASTION:
+        return ""
+    bastion = next(iter(fleet.in_group(HostGroup.BASTION)), None)
+    if bastion is None:
+        raise ConfigurationError(
+            f"{host.name} is only reached through a bastion, and the fleet has none.",
+            where=f"fleet object of {fleet.environment}: hosts",
+            allowed="at least one host of the group bastion",
+            remedy=f"add one to Pulumi.{fleet.environment}.yaml and run: pulumi up --stack {fleet.environment}",
+        )
+    return f"-o ProxyJump={bastion.ssh_user}@{bastion.address}:{bastion.ssh_port}"
