@@ -74,6 +74,7 @@ CompressionRatio = Annotated[
         "a number from 1 (not compressed) to 50",
         types=(Decimal,),
         test=lambda ratio: 1 <= ratio <= 50,  # noqa: PLR2004 - said in words on the line above
+        unit="to 1",
     ),
     BeforeValidator(_exact_decimal),
 ]

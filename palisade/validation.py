@@ -69,12 +69,14 @@ class Allowed:
         types: What the file may hold there. A number in quotes is not a number.
         test: Whether the parsed value is allowed.
         remedy: What to do about a refused value.
+        unit: The unit of a number, as it is shown beside it.
     """
 
     words: str
     types: tuple[type, ...] = (str,)
     test: Callable[[Any], bool] = lambda _: True
     remedy: str = ""
+    unit: str = ""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate with the type's own schema, and replace its errors by this one."""
@@ -99,6 +101,7 @@ def whole_number(minimum: int, maximum: int, unit: str) -> Allowed:
         words=f"a whole number of {unit} from {minimum:,} to {maximum:,}",
         types=(int,),
         test=lambda value: minimum <= value <= maximum,
+        unit=unit,
     )
 
 
@@ -151,6 +154,11 @@ def words_for(field: FieldInfo) -> str:
     return next((found.words for found in field.metadata if isinstance(found, Allowed)), None) or _words(
         field.annotation
     )
+
+
+def unit_for(field: FieldInfo) -> str:
+    """The unit of a field that is a number."""
+    return next((found.unit for found in field.metadata if isinstance(found, Allowed)), "")
 
 
 def section_of(annotation: Any) -> type[Section] | None:

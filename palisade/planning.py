@@ -1,0 +1,140 @@
+"""A plan: a sizing together with what it rests on, and where each of those figures comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
+from typing import Any, TypeVar
+
+from palisade.config import FleetConfiguration
+from palisade.config_sections import Audit, Registry, Traffic
+from palisade.config_values import MAXIMUM_RPS
+from palisade.fleet import HostGroup
+from palisade.sizing import RPS_PER_CLUSTER, RPS_PER_NODE, SPARE_NODES_PER_CLUSTER, Sizing, size
+from palisade.validation import Section, unit_for, validate
+
+SectionT = TypeVar("SectionT", bound=Section)
+
+COMMAND_LINE = "command line"
+DEFAULT = "default, docs/sizing.md"
+MISSION = "mission"
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One figure that a plan rests on."""
+
+    name: str
+    value: int | Decimal
+    unit: str
+    source: str
+    """The command line, the environment's file, a written default, or the mission."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The environment that a plan is for."""
+
+    name: str
+    is_local: bool
+    """Whether its scale is what is listed, whatever its traffic asks for."""
+    listed_registry_nodes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sizing, what it rests on, and the environment it is for (if any)."""
+
+    sizing: Sizing
+    audit: Audit
+    registry: Registry
+    assumptions: tuple[Assumption, ...]
+    environment: Environment | None
+
+    def document(self) -> dict[str, Any]:
+        """The answer for machines."""
+        environment = self.environment
+        return {
+            **self.sizing.document(),
+            "assumptions": {
+                each.name: {
+                    "value": float(each.value) if isinstance(each.value, Decimal) else each.value,
+                    "unit": each.unit,
+                    "source": each.source,
+                }
+                for each in self.assumptions
+            },
+            "environment": None
+            if environment is None
+            else {
+                "name": environment.name,
+                "is_local": environment.is_local,
+                "listed_registry_nodes": environment.listed_registry_nodes,
+            },
+        }
+
+
+def make_plan(configuration: FleetConfiguration | None, given: Mapping[str, int | Decimal]) -> Plan:
+    """Size an environment, or a load for which there is none yet.
+
+    Args:
+        configuration: The environment; None means the written defaults.
+        given: Figures that the caller wants instead, by the name of the configuration key (``peak_rps``). If only the
+            peak is given, the average keeps the share of the peak that it has in the configuration.
+
+    Raises:
+        ConfigurationError: a given figure is not allowed, or there is neither a configuration nor a peak.
+    """
+    changed = dict(given)
+    if configuration is not None and "peak_rps" in given and "average_rps" not in given:
+        share = Fraction(configuration.traffic.average_rps, configuration.traffic.peak_rps)
+        # Kept within bounds, so that a peak that is not allowed is refused once and not twice.
+        changed["average_rps"] = min(MAXIMUM_RPS, max(1, ceil(Fraction(given["peak_rps"]) * share)))
+    traffic = _changed(Traffic, None if configuration is None else configuration.traffic, changed)
+    audit = _changed(Audit, None if configuration is None else configuration.audit, changed)
+    registry = _changed(Registry, None if configuration is None else configuration.registry, changed)
+    file = "" if configuration is None else f"Pulumi.{configuration.environment}.yaml"
+    return Plan(
+        sizing=size(traffic, audit, registry),
+        audit=audit,
+        registry=registry,
+        assumptions=(
+            *(found for part in (traffic, audit, registry) for found in _assumptions(part, given, changed, file)),
+            Assumption("rps_per_node", RPS_PER_NODE, "requests per second", MISSION),
+            Assumption("rps_per_cluster", RPS_PER_CLUSTER, "requests per second", MISSION),
+            Assumption("spare_nodes_per_cluster", SPARE_NODES_PER_CLUSTER, "registry nodes", MISSION),
+        ),
+        environment=None if configuration is None else _environment(configuration),
+    )
+
+
+def _changed(model: type[SectionT], base: SectionT | None, changes: Mapping[str, Any]) -> SectionT:
+    known = {} if base is None else base.model_dump(exclude_unset=True)
+    wanted = {name: value for name, value in changes.items() if name in model.model_fields}
+    return validate(model, {**known, **wanted}, file=COMMAND_LINE, at="plan", lines={})
+
+
+def _assumptions(section: Section, given: Mapping[str, Any], changed: Mapping[str, Any], file: str) -> list[Assumption]:
+    found = []
+    for name, field in type(section).model_fields.items():
+        if name in given:
+            source = COMMAND_LINE
+        elif name in changed:
+            source = f"same share of the peak as in {file}"
+        elif name in section.model_fields_set:
+            source = file
+        else:
+            source = DEFAULT
+        found.append(Assumption(name, getattr(section, name), unit_for(field), source))
+    return found
+
+
+def _environment(configuration: FleetConfiguration) -> Environment:
+    return Environment(
+        name=configuration.environment,
+        is_local=configuration.is_local,
+        listed_registry_nodes=len(configuration.hosts_in(HostGroup.REGISTRY)),
+    )
