@@ -15,6 +15,7 @@ from palisade.evidence.junit import junit_document
 from palisade.evidence.publish import publish
 from palisade.evidence.report import report
 from palisade.evidence.spreadsheet import spreadsheet
+from palisade.evidence.view import view_of
 from palisade.results import VerificationRun
 
 
@@ -91,7 +92,7 @@ def write_bundle(run: VerificationRun, registry: ControlRegistry, directory: Pat
         paths.controls: controls_document(registry),
         paths.junit: junit_document(run, registry),
         paths.spreadsheet: spreadsheet(run, registry),
-        paths.report: report(run, registry),
+        paths.report: report(view_of(run, registry), results=results),
     }
     contents = {path.name: content for path, content in files.items()}
     publish({**contents, paths.manifest.name: _manifest(contents)}, directory)
