@@ -1,0 +1,68 @@
+# What a user types. Each target says what it does; the work itself is in palisade/, roles/ and tests/.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+export PATH := $(CURDIR)/.venv/bin:$(HOME)/.local/bin:$(PATH)
+
+ENVIRONMENT ?= local
+READY := .venv/.ready
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml uv.lock tools/bootstrap
+	@tools/bootstrap
+	@touch $@
+
+.PHONY: up
+up: $(READY) ## Start the local fleet, harden it, verify it; ends with the report's path
+	@palisade local up
+	@ansible-playbook -i inventories/local harden.yml
+	@palisade verify local
+
+.PHONY: down
+down: $(READY) ## Remove the local fleet and every trace of it
+	@palisade local down
+
+.PHONY: harden
+harden: $(READY) ## Harden the running local fleet
+	@ansible-playbook -i inventories/local harden.yml
+
+.PHONY: verify
+verify: $(READY) ## Verify the running local fleet; ends with the report's path
+	@palisade verify local
+
+.PHONY: prove
+prove: $(READY) ## Break every control on the local fleet, see its check fail, harden, see it pass; prints the kill rate
+	@palisade prove local
+
+.PHONY: tools
+tools: $(READY) ## Find the external programs that later commands need, or build the pinned ones
+	@palisade tools --all
+
+.PHONY: lint
+lint: $(READY) ## ruff, mypy, ansible-lint, yamllint, shellcheck
+	@ruff format --check --quiet .
+	@ruff check --quiet .
+	@mypy
+	@yamllint --strict .
+	@ansible-lint --offline --quiet
+	@shellcheck $(shell git ls-files | xargs -r grep --files-with-matches --extended-regexp '^#!.*\b(ba)?sh\b' --binary-files=without-match -m1)
+
+.PHONY: test-fast
+test-fast: lint $(READY) ## Linters and every test that needs no host (two minutes)
+	@pytest --quiet tests/unit tests/stacks tests/policies
+
+.PHONY: test
+test: test-fast ## The whole gate: the above, then real hosts (needs root)
+	@tests/e2e/run
+
+.PHONY: bench
+bench: $(READY) ## Measure what docs/performance.md says (an otherwise idle machine, about 20 minutes)
+	@python benchmarks/fleet.py
+
+.PHONY: collection
+collection: $(READY) ## Build the Ansible collection palisade.fleet
+	@ansible-galaxy collection build --force --output-path build
