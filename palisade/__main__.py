@@ -7,6 +7,8 @@ import sys
 import click
 import typer
 
+from palisade.commands import local, plan
+from palisade.commands.tools import tools
 from palisade.console import print_error
 from palisade.errors import ExitCode, PalisadeError
 
@@ -17,6 +19,9 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+application.add_typer(local.application, name="local")
+application.command()(plan.plan)
+application.command()(tools)
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any
 
 from palisade.config import FleetConfiguration
 from palisade.config_sections import Audit, Registry, Traffic
@@ -16,11 +16,20 @@ from palisade.fleet import HostGroup
 from palisade.sizing import RPS_PER_CLUSTER, RPS_PER_NODE, SPARE_NODES_PER_CLUSTER, Sizing, size
 from palisade.validation import Section, unit_for, validate
 
-SectionT = TypeVar("SectionT", bound=Section)
-
 COMMAND_LINE = "command line"
 DEFAULT = "default, docs/sizing.md"
 MISSION = "mission"
+
+
+class _Basis(Section):
+    """The parts of a configuration that sizing needs."""
+
+    traffic: Traffic
+    audit: Audit
+    registry: Registry
+
+
+_PARTS: Mapping[str, type[Section]] = {"traffic": Traffic, "audit": Audit, "registry": Registry}
 
 
 @dataclass(frozen=True)
@@ -93,16 +102,25 @@ def make_plan(configuration: FleetConfiguration | None, given: Mapping[str, int 
         share = Fraction(configuration.traffic.average_rps, configuration.traffic.peak_rps)
         # Kept within bounds, so that a peak that is not allowed is refused once and not twice.
         changed["average_rps"] = min(MAXIMUM_RPS, max(1, ceil(Fraction(given["peak_rps"]) * share)))
-    traffic = _changed(Traffic, None if configuration is None else configuration.traffic, changed)
-    audit = _changed(Audit, None if configuration is None else configuration.audit, changed)
-    registry = _changed(Registry, None if configuration is None else configuration.registry, changed)
+    known = (
+        {} if configuration is None else configuration.model_dump(include=set(_Basis.model_fields), exclude_unset=True)
+    )
+    wanted = {
+        name: {**known.get(name, {}), **{key: changed[key] for key in part.model_fields if key in changed}}
+        for name, part in _PARTS.items()
+    }
+    basis = validate(_Basis, wanted, file="the command line", at="plan", lines={})
     file = "" if configuration is None else f"Pulumi.{configuration.environment}.yaml"
     return Plan(
-        sizing=size(traffic, audit, registry),
-        audit=audit,
-        registry=registry,
+        sizing=size(basis.traffic, basis.audit, basis.registry),
+        audit=basis.audit,
+        registry=basis.registry,
         assumptions=(
-            *(found for part in (traffic, audit, registry) for found in _assumptions(part, given, changed, file)),
+            *(
+                found
+                for part in (basis.traffic, basis.audit, basis.registry)
+                for found in _assumptions(part, given, changed, file)
+            ),
             Assumption("rps_per_node", RPS_PER_NODE, "requests per second", MISSION),
             Assumption("rps_per_cluster", RPS_PER_CLUSTER, "requests per second", MISSION),
             Assumption("spare_nodes_per_cluster", SPARE_NODES_PER_CLUSTER, "registry nodes", MISSION),
@@ -111,10 +129,10 @@ def make_plan(configuration: FleetConfiguration | None, given: Mapping[str, int 
     )
 
 
-def _changed(model: type[SectionT], base: SectionT | None, changes: Mapping[str, Any]) -> SectionT:
-    known = {} if base is None else base.model_dump(exclude_unset=True)
-    wanted = {name: value for name, value in changes.items() if name in model.model_fields}
-    return validate(model, {**known, **wanted}, file=COMMAND_LINE, at="plan", lines={})
+def readable_tib(tebibytes: Decimal) -> str:
+    """A storage figure with as many decimals as matter, rounded up."""
+    digits = next((digits for limit, digits in ((100, "1"), (1, "0.1")) if tebibytes >= limit), "0.001")
+    return f"{tebibytes.quantize(Decimal(digits), rounding=ROUND_CEILING):,}"
 
 
 def _assumptions(section: Section, given: Mapping[str, Any], changed: Mapping[str, Any], file: str) -> list[Assumption]:
