@@ -6,14 +6,13 @@ stands beside it.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from palisade.evidence.summary import SEVERITY
-from palisade.evidence.values import compact, plain, readable, shortened
+from palisade.evidence.values import compact, readable, shortened
 from palisade.results import AppliedWaiver, CheckResult, Status
 
 VALUE_CHARACTERS = 1200
@@ -43,10 +42,9 @@ class Finding:
     merged: int = 1
     """How many different findings this one stands for (the page shows only the first of many)."""
 
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """A sort key that puts ``db-2`` before ``db-10`` and ``AC-3`` before ``AC-17``."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+    def differs(self, observed: str) -> bool:
+        """Whether a failing finding's observation is visibly not what was expected."""
+        return self.status in {Status.FAIL, Status.WAIVED} and observed not in {"", self.expected}
 
 
 def findings(results: Sequence[CheckResult], numbers: Mapping[str, int]) -> tuple[Finding, ...]:
@@ -103,12 +101,10 @@ def _finding(group: Sequence[CheckResult], numbers: Mapping[str, int], *, merged
 def _key(result: CheckResult) -> str:
     waiver = result.waiver
     return compact(
-        plain(
-            [
-                *(result.status.value, result.expected, result.observed.file, result.observed.runtime, result.reason),
-                *((waiver.reason, waiver.expires) if waiver else ()),
-            ]
-        )
+        [
+            *(result.status.value, result.expected, result.observed.file, result.observed.runtime, result.reason),
+            *((waiver.reason, waiver.expires) if waiver else ()),
+        ]
     )
 
 

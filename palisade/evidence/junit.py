@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from xml.etree import ElementTree as ET
 
-from palisade.controls import ControlRegistry
-from palisade.evidence.values import printable, readable
+from palisade.controls import Control, ControlRegistry
+from palisade.evidence.values import natural, printable, readable
 from palisade.results import CheckResult, Status, VerificationRun
 
 
@@ -16,18 +17,23 @@ def junit_document(run: VerificationRun, registry: ControlRegistry) -> bytes:
 
     ``waived`` and ``not_assessable`` are ``skipped`` with their reason: a CI server must not count them as passed.
     """
-    root = ET.Element("testsuites", {"name": f"palisade verify {run.environment}", **_totals(run.results)})
+    root = ET.Element("testsuites", {"name": f"palisade verify {printable(run.environment)}", **_totals(run.results)})
     root.set("time", _seconds(run.duration_seconds))
-    for target in sorted({result.target for result in run.results}):
-        of_target = [result for result in run.results if result.target == target]
-        root.append(_suite(run, registry, target, sorted(of_target, key=lambda result: result.control)))
+    controls = {control.id: control for control in registry.controls}
+    by_target: dict[str, list[CheckResult]] = defaultdict(list)
+    for result in sorted(run.results, key=lambda result: result.control):
+        by_target[result.target].append(result)
+    for target in sorted(by_target, key=natural):
+        root.append(_suite(run, controls, target, by_target[target]))
     ET.indent(root)
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document + b"\n"
 
 
-def _suite(run: VerificationRun, registry: ControlRegistry, target: str, results: Sequence[CheckResult]) -> ET.Element:
-    suite = ET.Element("testsuite", {"name": target, "hostname": target, **_totals(results)})
+def _suite(
+    run: VerificationRun, controls: Mapping[str, Control], target: str, results: Sequence[CheckResult]
+) -> ET.Element:
+    suite = ET.Element("testsuite", {"name": printable(target), "hostname": printable(target), **_totals(results)})
     # The format has no time zone; UTC, as everywhere in the bundle.
     suite.set("timestamp", run.started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
     suite.set("time", _seconds(sum(result.duration_seconds for result in results)))
@@ -35,15 +41,14 @@ def _suite(run: VerificationRun, registry: ControlRegistry, target: str, results
     for name, value in (("environment", run.environment), ("commit", run.commit)):
         ET.SubElement(properties, "property", name=name, value=printable(value))
     for result in results:
-        suite.append(_case(registry, result))
+        suite.append(_case(controls[result.control], result))
     return suite
 
 
-def _case(registry: ControlRegistry, result: CheckResult) -> ET.Element:
-    control = registry.get(result.control)
+def _case(control: Control, result: CheckResult) -> ET.Element:
     case = ET.Element(
         "testcase",
-        classname=f"{result.target}.{control.implemented_by.role}.{control.implemented_by.tag}",
+        classname=f"{printable(result.target)}.{control.implemented_by.role}.{control.implemented_by.tag}",
         name=f"{control.id}: {printable(control.title)}",
         time=_seconds(result.duration_seconds),
     )

@@ -7,7 +7,7 @@ import io
 from datetime import UTC
 
 from palisade.controls import ControlRegistry, Framework
-from palisade.evidence.values import printable, readable, shortened
+from palisade.evidence.values import natural, printable, readable, shortened
 from palisade.results import VerificationRun
 
 _CELL_CHARACTERS = 30_000
@@ -32,8 +32,9 @@ def spreadsheet(run: VerificationRun, registry: ControlRegistry) -> bytes:
             *("commit", "time", "duration_seconds"),
         ]
     )
-    for result in sorted(run.results, key=lambda result: (result.target, result.control)):
-        control = registry.get(result.control)
+    controls = {control.id: control for control in registry.controls}
+    for result in sorted(run.results, key=lambda result: (natural(result.target), result.control)):
+        control = controls[result.control]
         cells = [
             *(result.target, control.id, control.title, result.status.value, result.reason),
             result.waiver.expires.isoformat() if result.waiver else "",

@@ -65,13 +65,13 @@ class Summary:
             return "No host was checked against any control."
         counts = self.counts
         parts = [
-            f"{counts[Status.PASS]} of {_number(self.checks, 'check')} {'passes' if self.checks == 1 else 'pass'}",
-            f"{counts[Status.FAIL]} {'fails' if counts[Status.FAIL] == 1 else 'fail'}",
+            f"{counts[Status.PASS]:,} of {_number(self.checks, 'check')} {'passes' if self.checks == 1 else 'pass'}",
+            f"{counts[Status.FAIL]:,} {'fails' if counts[Status.FAIL] == 1 else 'fail'}",
         ]
         if waived := counts[Status.WAIVED]:
-            parts.append(f"{waived} {'is' if waived == 1 else 'are'} accepted by a waiver")
+            parts.append(f"{waived:,} {'is' if waived == 1 else 'are'} accepted by a waiver")
         if unknown := counts[Status.NOT_ASSESSABLE]:
-            parts.append(f"{unknown} cannot be shown on these hosts")
+            parts.append(f"{unknown:,} cannot be shown on these hosts")
         listed = f"{', '.join(parts[:-1])} and {parts[-1]}"
         return f"{_number(self.hosts, 'host')}, {_number(self.controls, 'control')}: {listed}."
 
@@ -87,4 +87,4 @@ def summarise(run: VerificationRun) -> Summary:
 
 
 def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import json
 import math
-import unicodedata
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from pydantic import JsonValue
-
-_INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
-"""Unicode general categories without a glyph of their own: control, format, unassigned, private use, surrogate."""
 
 
 def plain(value: object) -> JsonValue:
@@ -40,9 +37,15 @@ def plain(value: object) -> JsonValue:
     return data
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=plain)
+
+
 def compact(value: object) -> str:
-    """One line of JSON with sorted keys: two values are equal exactly when these lines are."""
-    return json.dumps(value, sort_keys=True, separators=(", ", ": "), ensure_ascii=False)
+    """One line of JSON with sorted keys: the same line for the same value in every process."""
+    try:
+        return _ENCODER.encode(value)
+    except TypeError:  # a mapping with keys that JSON does not have
+        return _ENCODER.encode(plain(value))
 
 
 def readable(value: object) -> str:
@@ -58,13 +61,20 @@ def readable(value: object) -> str:
             return _scalar(scalar)
 
 
+def natural(name: str) -> list[tuple[int, str]]:
+    """A sort key that puts ``db-2`` before ``db-10`` and ``AC-3`` before ``AC-17``."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+
+
 def printable(text: str) -> str:
-    r"""The text with every character that has no glyph written out (``\x1b``, ``\u202e``); new lines and tabs stay."""
-    if text.isascii() and text.isprintable():
+    r"""The text with every character that does not show itself written out; new lines and tabs stay.
+
+    Those are control and format characters (``\x1b``, ``\u202e``), separators other than the space, and surrogates.
+    """
+    if text.replace("\n", "").replace("\t", "").isprintable():
         return text
     return "".join(
-        character if character in "\n\t" or unicodedata.category(character) not in _INVISIBLE else _escape(character)
-        for character in text
+        character if character in "\n\t" or character.isprintable() else _escape(character) for character in text
     )
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date
 
 from palisade.controls import Control, ControlRegistry, Framework
-from palisade.evidence.findings import Finding, findings, natural
+from palisade.evidence.findings import Finding, findings
 from palisade.evidence.summary import Summary, summarise, worst
+from palisade.evidence.values import natural
 from palisade.results import CheckResult, Status, VerificationRun
 
 COLUMNS_OF_HOSTS = 8
@@ -65,11 +66,6 @@ class HostTile:
 
     name: str
     counts: Mapping[Status, int]
-
-    @property
-    def status(self) -> Status:
-        """The worst of its checks."""
-        return worst(self.counts)
 
     @property
     def checks(self) -> int:

@@ -134,7 +134,7 @@
       apply();
     }
     setOpen(control, true);
-    control.body.scrollIntoView({ block: "start" });
+    control.body.scrollIntoView({ block: "start", behavior: "instant" });
     control.button.focus({ preventScroll: true });
   };
 
@@ -151,7 +151,7 @@
     form.elements.framework.value = parts.get("framework") ?? "";
     form.elements.text.value = parts.get("text") ?? "";
     apply();
-    section.scrollIntoView();
+    section.scrollIntoView({ behavior: "instant" });
   };
 
   form.addEventListener("submit", (event) => event.preventDefault());
