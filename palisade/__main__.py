@@ -7,7 +7,7 @@ import sys
 import click
 import typer
 
-from palisade.commands import local, plan
+from palisade.commands import inventory, local, plan
 from palisade.commands.tools import tools
 from palisade.console import print_error
 from palisade.errors import ExitCode, PalisadeError
@@ -21,6 +21,7 @@ application = typer.Typer(
 )
 application.add_typer(local.application, name="local")
 application.command()(plan.plan)
+application.command()(inventory.inventory)
 application.command()(tools)
 
 

@@ -1,0 +1,56 @@
+"""Finds the fleet object of an environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from palisade.config import load_configuration
+from palisade.errors import ConfigurationError, PalisadeError
+from palisade.fleet import Fleet, load_fleet
+from palisade.project import Project, fleet_state_directory
+from palisade.stack_output import read_stack_fleet
+
+FLEET_FILE_VARIABLE = "PALISADE_FLEET_FILE"
+
+
+def find_fleet(project: Project, environment: str, file: Path | None = None) -> Fleet:
+    """The fleet object of an environment, from the first of these places that there is.
+
+    1. the file that the caller names;
+    2. the file that ``PALISADE_FLEET_FILE`` names;
+    3. the state of the running local fleet;
+    4. the ``fleet`` output of the environment's stack.
+
+    Raises:
+        PalisadeError: there is none (it says what to run), or it is not readable, or it is another environment's.
+    """
+    named = file or _named_by_variable()
+    if named is not None:
+        return _of_environment(load_fleet(named), environment, where=str(named))
+    state = fleet_state_directory(environment) / "fleet.json"
+    if state.is_file():
+        return _of_environment(load_fleet(state), environment, where=str(state))
+    if load_configuration(project, environment).is_local:
+        raise PalisadeError(
+            f"The local fleet {environment} is not up.",
+            where=str(state),
+            remedy=f"palisade local up --environment {environment}",
+        )
+    return _of_environment(read_stack_fleet(project, environment), environment, where=f"stack {environment}")
+
+
+def _named_by_variable() -> Path | None:
+    name = os.environ.get(FLEET_FILE_VARIABLE)
+    return Path(name) if name else None
+
+
+def _of_environment(fleet: Fleet, environment: str, *, where: str) -> Fleet:
+    if fleet.environment != environment:
+        raise ConfigurationError(
+            f"The fleet object is of the environment {fleet.environment}.",
+            where=f"{where}: environment",
+            allowed=environment,
+            remedy=f"name the fleet object of {environment}, or ask for the inventory of {fleet.environment}",
+        )
+    return fleet
