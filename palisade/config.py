@@ -25,7 +25,7 @@ from palisade.config_values import DataClassName, Exposure, ExposureChoice, Imag
 from palisade.errors import ConfigurationError
 from palisade.fleet import FLEET_VERSION, Fleet, FleetHost, FleetNetworks, HostGroup
 from palisade.project import Project
-from palisade.validation import Problem, Section, configuration_error, nearest, refuse, validate
+from palisade.validation import Problem, Section, nearest, refuse, validate
 from palisade.yaml_file import KeyPath, read_yaml
 
 CONFIGURATION_KEY = "palisade:fleet"
@@ -35,11 +35,9 @@ PERMANENT_ENVIRONMENTS = ("dev", "staging", "prod")
 """Never local fleets: a local fleet may use images without a digest."""
 
 
-class FleetConfiguration(Section):
-    """One environment, as people describe it."""
+class FleetSettings(Section):
+    """What stands under ``palisade:fleet``."""
 
-    environment: str
-    """The name of the environment; from the file's name, never in the file."""
     local: LocalFleet | None = None
     """Present in a local fleet only."""
     exposure: ExposureChoice
@@ -69,8 +67,8 @@ class FleetConfiguration(Section):
     @field_validator("local")
     @classmethod
     def _permanent_environments_are_not_local(cls, local: LocalFleet | None, info: ValidationInfo) -> LocalFleet | None:
-        if local is not None and info.data["environment"] in PERMANENT_ENVIRONMENTS:
-            what = f"{info.data['environment']} cannot be a local fleet."
+        if local is not None and info.context in PERMANENT_ENVIRONMENTS:
+            what = f"{info.context} cannot be a local fleet."
             refuse([Problem((), what, "no section local", "describe a local fleet in a file of its own")])
         return local
 
@@ -133,6 +131,13 @@ class FleetConfiguration(Section):
             refuse([Problem((), "There is no data class.", "at least one data class")])
         return data_classes
 
+
+class FleetConfiguration(FleetSettings):
+    """One environment: its name, which is the file's, and what the file says."""
+
+    environment: str
+    """The name of the environment."""
+
     @property
     def is_local(self) -> bool:
         """Whether the hosts are started on this machine."""
@@ -150,22 +155,23 @@ def load_configuration(project: Project, environment: str) -> FleetConfiguration
         ConfigurationError: there is no such environment, or its file is refused, with every problem and its line.
     """
     if environment not in project.environments():
+        meant = nearest(environment, project.environments())
         raise ConfigurationError(
             f"There is no environment {environment}.",
             where=str(project.root),
             allowed=", ".join(project.environments()) or "none: the project has no Pulumi.<environment>.yaml",
-            remedy=nearest(environment, project.environments()) or f"write Pulumi.{environment}.yaml",
+            remedy=f"did you mean {meant}?" if meant else "use one of them, or write a file for a new one",
         )
     path = project.environment_file(environment)
     document = read_yaml(path)
     config = document.value.get("config") if isinstance(document.value, dict) else None
     if not isinstance(config, dict) or CONFIGURATION_KEY not in config:
-        keys = list(config) if isinstance(config, dict) else []
+        similar = nearest(CONFIGURATION_KEY, config) if isinstance(config, dict) else None
         raise ConfigurationError(
             f"The file has no {CONFIGURATION_KEY} under config.",
             where=str(path),
             allowed=f"config: {{{CONFIGURATION_KEY}: ...}}",
-            remedy=nearest(CONFIGURATION_KEY, keys) or "start from Pulumi.dev.yaml",
+            remedy=f"rename {similar} to {CONFIGURATION_KEY}" if similar else "start from Pulumi.dev.yaml",
         )
     prefix = ("config", CONFIGURATION_KEY)
     lines = {key[2:]: line for key, line in document.lines.items() if key[:2] == prefix}
@@ -186,12 +192,11 @@ def parse_configuration(
     Raises:
         ConfigurationError: with every problem.
     """
-    if isinstance(fleet, dict):
-        if "environment" in fleet:
-            problem = Problem(("environment",), "The file's name says which environment it is.", "no key environment")
-            raise configuration_error([problem], file=file, at="fleet", lines=lines or {})
-        fleet = {**fleet, "environment": environment}
-    return validate(FleetConfiguration, fleet, file=file, at="fleet", lines=lines or {})
+    settings = validate(FleetSettings, fleet, file=file, at="fleet", lines=lines or {}, context=environment)
+    # The settings are sound and the name is the caller's: there is nothing left to validate.
+    return FleetConfiguration.model_construct(
+        _fields_set=settings.model_fields_set | {"environment"}, environment=environment, **dict(settings)
+    )
 
 
 def fleet_of(configuration: FleetConfiguration) -> Fleet:
@@ -214,7 +219,7 @@ def _repeated(hosts: tuple[Host, ...], attribute: str) -> Iterator[Problem]:
         value = getattr(host, attribute)
         if value in first:
             what = f"{value} is already the {attribute} of hosts.{first[value]}."
-            yield Problem((number, attribute), what, f"a {attribute} of its own for each host")
+            yield Problem((number, attribute), what, f"a different {attribute} for each host")
         first.setdefault(value, number)
 
 

@@ -61,7 +61,7 @@ def _exact_decimal(value: Any) -> Any:
 
 
 ExposureChoice = Annotated[Exposure, _one_of(Exposure)]
-TlsVersionChoice = Annotated[TlsVersion, _one_of(TlsVersion, remedy="write the version in quotes, for example: '1.3'")]
+TlsVersionChoice = Annotated[TlsVersion, _one_of(TlsVersion, remedy="use one of them, in quotes")]
 HostGroupChoice = Annotated[HostGroup, _one_of(HostGroup)]
 
 RequestsPerSecond = Annotated[int, whole_number(1, MAXIMUM_RPS, "requests per second")]
@@ -97,10 +97,12 @@ DataClassName = Annotated[
     str, _matches(r"[a-z][a-z_]{1,30}", "a data class name: lower-case letters and _, 2 to 31, a letter first")
 ]
 ImageName = Annotated[str, _matches(r"[a-z][a-z0-9-]{0,62}", "a component name: lower-case letters, digits and -")]
+_TAG = "(?!latest(?:@|$))[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+_DIGEST = "@sha256:[0-9a-f]{64}"
 ImageReference = Annotated[
     str,
     _matches(
-        r"[a-z0-9][a-z0-9._/:-]*(:(?!latest(@|$))[A-Za-z0-9._-]+(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})",
+        rf"(?:[a-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*(?::{_TAG}(?:{_DIGEST})?|{_DIGEST})",
         "repository:tag@sha256:<64 hexadecimal digits>; in a local fleet also repository:tag; never the tag latest",
     ),
 ]

@@ -105,7 +105,9 @@ def whole_number(minimum: int, maximum: int, unit: str) -> Allowed:
     )
 
 
-def validate(model: type[ModelT], value: Any, *, file: str, at: str, lines: Mapping[KeyPath, int]) -> ModelT:
+def validate(
+    model: type[ModelT], value: Any, *, file: str, at: str, lines: Mapping[KeyPath, int], context: Any = None
+) -> ModelT:
     """Validate a value against a model.
 
     Args:
@@ -114,39 +116,21 @@ def validate(model: type[ModelT], value: Any, *, file: str, at: str, lines: Mapp
         file: How errors name the file.
         at: The name of the section, put in front of every path (``fleet``).
         lines: The line of each path within the section, where it is known.
+        context: What validators need to know that is not in the value.
 
     Raises:
         ConfigurationError: with every problem of the value, in the order of the model.
     """
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=context)
     except ValidationError as error:
         problems = tuple(problem for details in error.errors() for problem in _problems(model, details))
-        raise configuration_error(problems, file=file, at=at, lines=lines) from error
+        raise _configuration_error(problems, file=file, at=at, lines=lines) from error
 
 
-def configuration_error(
-    problems: Sequence[Problem], *, file: str, at: str, lines: Mapping[KeyPath, int]
-) -> ConfigurationError:
-    """One error for all problems: as labelled parts if there is one, as a numbered list if there are several."""
-    remedy = f"correct {file}; nothing was touched"
-    if len(problems) == 1:
-        (only,) = problems
-        where = f"{file}: {_position(only, at=at, lines=lines)}"
-        return ConfigurationError(only.what, where=where, allowed=only.allowed or None, remedy=only.remedy or remedy)
-    entries = []
-    for number, problem in enumerate(problems, start=1):
-        allowed = f"\n     allowed: {problem.allowed}" if problem.allowed else ""
-        hint = f"\n     what to do: {problem.remedy}" if problem.remedy else ""
-        entries.append(f"  {number}. {_position(problem, at=at, lines=lines)}: {problem.what}{allowed}{hint}")
-    listing = "\n".join([f"{len(problems)} values are refused.", *entries])
-    return ConfigurationError(listing, where=file, remedy=remedy)
-
-
-def nearest(key: str, known: Iterable[str]) -> str:
-    """A remedy that names the known key that looks most like this one; empty if none does."""
-    matches = difflib.get_close_matches(key, list(known), n=1)
-    return f"did you mean {matches[0]}?" if matches else ""
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that looks most like this one; None if none does."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
 
 def words_for(field: FieldInfo) -> str:
@@ -166,6 +150,24 @@ def section_of(annotation: Any) -> type[Section] | None:
     if isinstance(annotation, type) and not get_origin(annotation):
         return annotation if issubclass(annotation, Section) else None
     return next((found for found in map(section_of, get_args(annotation)) if found), None)
+
+
+def _configuration_error(
+    problems: Sequence[Problem], *, file: str, at: str, lines: Mapping[KeyPath, int]
+) -> ConfigurationError:
+    """As labelled parts if there is one problem, as a numbered list if there are several."""
+    remedy = f"correct {file}; nothing was touched"
+    if len(problems) == 1:
+        (only,) = problems
+        where = f"{file}: {_position(only, at=at, lines=lines)}"
+        return ConfigurationError(only.what, where=where, allowed=only.allowed or None, remedy=only.remedy or remedy)
+    entries = []
+    for number, problem in enumerate(problems, start=1):
+        allowed = f"\n     allowed: {problem.allowed}" if problem.allowed else ""
+        hint = f"\n     what to do: {problem.remedy}" if problem.remedy else ""
+        entries.append(f"  {number}. {_position(problem, at=at, lines=lines)}: {problem.what}{allowed}{hint}")
+    listing = "\n".join([f"{len(problems)} values are refused.", *entries])
+    return ConfigurationError(listing, where=file, remedy=remedy)
 
 
 def _words(annotation: Any) -> str:
@@ -193,9 +195,11 @@ def _problems(model: type[Section], details: ErrorDetails) -> Iterable[Problem]:
     if details["type"] == "extra_forbidden":
         parent = _section_at(model, path[:-1]) or model
         known = list(parent.model_fields)
-        return [Problem(path, "This key is not known.", ", ".join(known), nearest(str(path[-1]), known))]
+        meant = nearest(str(path[-1]), known)
+        remedy = f"did you mean {meant}?" if meant else ""
+        return [Problem(path, "This key is not known.", ", ".join(known), remedy)]
     field = _field_at(model, path)
-    allowed = words_for(field) if field else ""
+    allowed = words_for(field) if field else _words(model)
     if details["type"] == "missing":
         return [Problem(path, "This key is missing.", allowed)]
     return [Problem(path, f"{_shown(details['input'])} is not allowed.", allowed)]

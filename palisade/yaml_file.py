@@ -61,7 +61,8 @@ class _Reader:
             node = loader.get_single_node()
             value = None if node is None else self._value(loader, node, ())
         except yaml.MarkedYAMLError as error:
-            raise self._refusal(f"The file is not YAML: {error.problem}.", error.problem_mark) from error
+            reason = ", ".join(part for part in (error.context, error.problem) if part)
+            raise self._refusal(f"The file is not YAML: {reason}.", error.problem_mark) from error
         except yaml.YAMLError as error:
             raise self._refusal(f"The file is not YAML: {str(error).splitlines()[0]}.", None) from error
         return YamlDocument(value=value, lines=self.lines)

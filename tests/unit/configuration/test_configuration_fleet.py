@@ -1,0 +1,84 @@
+"""From configuration to fleet object to Ansible inventory: pure functions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from configuration_samples import changed
+
+from palisade.config import fleet_of, load_configuration, parse_configuration
+from palisade.errors import ConfigurationError
+from palisade.fleet import Fleet, HostGroup, parse_fleet
+from palisade.inventory import to_ansible
+from palisade.project import Project
+
+
+def sound_fleet(*, ssh_config: str | None = None) -> Fleet:
+    fleet = fleet_of(parse_configuration(changed(), environment="dev", file="Pulumi.dev.yaml"))
+    return Fleet.model_validate({**fleet.model_dump(), "ssh_config": ssh_config})
+
+
+@pytest.mark.parametrize("environment", ["dev", "local", "prod", "staging"])
+def test_a_fleet_survives_being_saved_and_read(environment: str, checkout: Project) -> None:
+    fleet = fleet_of(load_configuration(checkout, environment))
+    assert parse_fleet(fleet.to_json(), where="saved") == fleet
+    assert fleet.environment == environment
+
+
+def test_the_fleet_has_every_host_as_it_is_configured() -> None:
+    document = changed(("hosts.1.ssh_user", "operator"), ("hosts.1.ssh_port", 2222))
+    host = fleet_of(parse_configuration(document, environment="dev", file="f")).in_group(HostGroup.REGISTRY)[0]
+    assert (host.name, str(host.address), host.ssh_user, host.ssh_port) == (
+        "registry-1",
+        "10.20.0.21",
+        "operator",
+        2222,
+    )
+
+
+def test_the_same_fleet_gives_the_same_bytes() -> None:
+    assert json.dumps(to_ansible(sound_fleet())) == json.dumps(to_ansible(sound_fleet()))
+
+
+def test_hosts_behind_the_bastion_are_reached_through_it() -> None:
+    variables = to_ansible(sound_fleet())["_meta"]["hostvars"]
+    assert "ansible_ssh_common_args" not in variables["bastion-1"]
+    assert variables["registry-1"] == {
+        "ansible_host": "10.20.0.21",
+        "ansible_port": 22,
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_ssh_common_args": "-o ProxyJump=palisade@10.20.0.10:22",
+        "ansible_user": "palisade",
+        "palisade_address": "10.20.0.21",
+        "palisade_host_group": "registry",
+    }
+
+
+def test_hosts_of_a_local_fleet_are_reached_by_name_through_its_own_ssh_configuration() -> None:
+    variables = to_ansible(sound_fleet(ssh_config="/state of/ssh_config"))["_meta"]["hostvars"]
+    for name, address in (("bastion-1", "10.20.0.10"), ("db-1", "10.20.0.51")):
+        assert variables[name]["ansible_host"] == name
+        assert variables[name]["palisade_address"] == address
+        assert variables[name]["ansible_ssh_common_args"] == "-F '/state of/ssh_config'"
+
+
+def test_groups_and_variables_of_all_hosts() -> None:
+    inventory = to_ansible(sound_fleet())
+    assert inventory["registry"] == {"hosts": ["registry-1"]}
+    assert inventory["all"] == {
+        "children": ["bastion", "database", "registry"],
+        "vars": {
+            "palisade_environment": "dev",
+            "palisade_fleet_network": "10.20.0.0/24",
+            "palisade_operator_networks": ["10.9.0.0/24"],
+            "palisade_client_networks": ["10.0.0.0/8", "203.0.113.0/24"],
+        },
+    }
+
+
+def test_a_fleet_without_bastion_says_what_is_missing() -> None:
+    fleet = sound_fleet()
+    headless = fleet.model_copy(update={"hosts": fleet.hosts[1:]})
+    with pytest.raises(ConfigurationError, match="only reached through a bastion, and the fleet has none"):
+        to_ansible(headless)

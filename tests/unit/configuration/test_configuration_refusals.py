@@ -1,0 +1,188 @@
+"""Everything that a configuration must not say, each with the failing path and what is allowed instead."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+from configuration_samples import REMOVED, SOUND, WriteProject, changed
+
+from palisade.config import load_configuration
+from palisade.errors import ConfigurationError, ExitCode
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+PRIVATE = "within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10"
+
+
+class Bad(NamedTuple):
+    """One value that is refused, and what the error must say."""
+
+    path: str
+    value: Any
+    allowed: str
+    where: str = ""
+    """The path that the error names, if it is not the path that was changed."""
+    remedy: str = "nothing was touched"
+
+
+BAD = [
+    Bad("exposure", "public", '"internal", "dmz"'),
+    Bad("exposure", REMOVED, '"internal", "dmz"'),
+    Bad("exposure", value=True, allowed='"internal", "dmz"'),
+    Bad("traffic", REMOVED, "a section with the keys peak_rps, average_rps"),
+    Bad("traffic", 5000, "a section with the keys peak_rps, average_rps"),
+    Bad("traffic.peak_rps", 0, "a whole number of requests per second from 1 to 10,000,000"),
+    Bad("traffic.peak_rps", -5, "requests per second from 1"),
+    Bad("traffic.peak_rps", 10_000_001, "to 10,000,000"),
+    Bad("traffic.peak_rps", "5000", "a whole number"),
+    Bad("traffic.peak_rps", 5000.5, "a whole number"),
+    Bad("traffic.peak_rps", value=True, allowed="a whole number"),
+    Bad("traffic.peak_rps", None, "a whole number"),
+    Bad("traffic.peak_rps", REMOVED, "a whole number of requests per second"),
+    Bad("traffic.average_rps", 5001, "at most peak_rps, 5,000 requests per second"),
+    Bad("traffic.bursts", 9000, "peak_rps, average_rps"),
+    Bad("audit.retention_days", 364, "a whole number of days from 365 to 7,300"),
+    Bad("audit.retention_days", 7301, "a whole number of days from 365 to 7,300"),
+    Bad("audit.record_bytes", 10, "a whole number of bytes from 256 to 65,536"),
+    Bad("audit.replicas", 0, "a whole number of copies from 1 to 6"),
+    Bad("audit.compression_ratio", 0.5, "a number from 1 (not compressed) to 50"),
+    Bad("audit.compression_ratio", float("nan"), "a number from 1"),
+    Bad("audit.compression_ratio", "4:1", "a number from 1"),
+    Bad("audit.retention_day", 365, "retention_days", remedy="did you mean retention_days?"),
+    Bad("tls.minimum_version", "1.1", '"1.2", "1.3"', remedy="use one of them"),
+    Bad("tls.minimum_version", 1.2, '"1.2", "1.3"', remedy="in quotes"),
+    Bad("tls.certificate_ttl_hours", 25, "a whole number of hours from 1 to 24"),
+    Bad("tls.certificate_ttl_hours", 0, "a whole number of hours from 1 to 24"),
+    Bad("tls.renew_before_hours", 24, "below certificate_ttl_hours, 24"),
+    Bad("tls.certificate_ttl_hours", 8, "below certificate_ttl_hours, 8", where="tls.renew_before_hours"),
+    Bad("networks.fleet", "10.20.0.1/24", f"an IPv4 network {PRIVATE} (host bits zero)"),
+    Bad("networks.fleet", "8.8.8.0/24", PRIVATE),
+    Bad("networks.fleet", "fd00::/64", "an IPv4 network"),
+    Bad("networks.operators", [], "at least one entry"),
+    Bad("networks.operators", ["0.0.0.0/0"], PRIVATE, where="networks.operators.0"),
+    Bad("networks.clients", "10.0.0.0/8", "a list; each entry: an IPv4 network such as"),
+    Bad("networks.clients", ["everyone"], "an IPv4 network such as 203.0.113.0/24", where="networks.clients.0"),
+    Bad("database.allowed_sources", ["203.0.113.0/24"], PRIVATE, where="database.allowed_sources.0"),
+    Bad("database.allowed_sources", ["0.0.0.0/0"], PRIVATE, where="database.allowed_sources.0"),
+    Bad("database.allowed_sources", ["10.0.0.0/7"], PRIVATE, where="database.allowed_sources.0"),
+    Bad("database.allowed_sources", ["127.0.0.0/8"], PRIVATE, where="database.allowed_sources.0"),
+    Bad("database.allowed_sources", ["10.21.0.0/24"], "every registry host"),
+    Bad(
+        "images",
+        {"envoy": "registry.example/envoy:1.40.0"},
+        "repository:tag@sha256:<64 hexadecimal digits>",
+        where="images.envoy",
+        remedy="when the image was pushed",
+    ),
+    Bad("images", {"envoy": "registry.example:5000/envoy"}, "repository:tag@sha256", where="images.envoy"),
+    Bad("images", {"envoy": "registry.example/envoy:latest"}, "never the tag latest", where="images.envoy"),
+    Bad("images", {"envoy": f"registry.example/envoy:latest@{DIGEST}"}, "never the tag latest", where="images.envoy"),
+    Bad("images", {"envoy": "registry.example/envoy@sha256:12"}, "64 hexadecimal digits", where="images.envoy"),
+    Bad("images", {"Envoy": f"registry.example/envoy:1@{DIGEST}"}, "a component name", where="images.Envoy.[key]"),
+    Bad("data_classes", {}, "at least one data class"),
+    Bad("data_classes.audit.region", "us-east-1", "eu-central-1", remedy="the owner of the data"),
+    Bad("data_classes.audit.region", "Frankfurt!", "a region name"),
+    Bad("data_classes.audit.allowed_regions", [], "at least one entry"),
+    Bad("registry.minimum_nodes", 0, "a whole number of registry nodes per cluster from 1 to 10"),
+    Bad("hosts", [], "at least one host of the group bastion"),
+    Bad("hosts.0", REMOVED, "at least one host of the group bastion", where="hosts"),
+    Bad("hosts.0.name", "Bastion_1", "lower-case letters, digits and -"),
+    Bad("hosts.1.name", "bastion-1", "a different name for each host"),
+    Bad("hosts.1.address", "10.20.0.10", "a different address for each host"),
+    Bad("hosts.1.address", "10.99.0.21", "an address of a host in 10.20.0.0/24"),
+    Bad("hosts.1.address", "10.20.0.255", "an address of a host in 10.20.0.0/24"),
+    Bad("hosts.1.address", "10.20.0.256", "an IPv4 address such as"),
+    Bad("hosts.1.address", REMOVED, "an IPv4 address such as"),
+    Bad("hosts.1.group", "web", '"bastion", "registry", "database"'),
+    Bad("hosts.1.ssh_user", "root;id", "lower-case letters, digits, _ and -"),
+    Bad("hosts.1.ssh_port", 70_000, "a whole number of TCP port numbers from 1 to 65,535"),
+    Bad("hosts.1.password", "hunter2", "name, group, address, ssh_user, ssh_port"),
+    Bad("local", {}, "no section local", remedy="in a file of its own"),
+    Bad("expsoure", "dmz", "exposure", remedy="did you mean exposure?"),
+    Bad("environment", "prod", "local, exposure, traffic"),
+]
+
+
+def _name(bad: Bad) -> str:
+    return f"{bad.path}={'(missing)' if bad.value is REMOVED else bad.value}"
+
+
+@pytest.mark.parametrize("bad", BAD, ids=map(_name, BAD))
+def test_a_bad_value_is_refused_with_its_path_and_what_is_allowed(bad: Bad, write_project: WriteProject) -> None:
+    project = write_project(changed((bad.path, bad.value)))
+    with pytest.raises(ConfigurationError) as refused:
+        load_configuration(project, "dev")
+    error = refused.value
+    assert error.exit_code is ExitCode.CONFIGURATION
+    assert (error.where or "").startswith(f"Pulumi.dev.yaml: fleet.{bad.where or bad.path} (line ")
+    assert bad.allowed in (error.allowed or "")
+    assert bad.remedy in (error.remedy or "")
+    if bad.value is not REMOVED and not isinstance(bad.value, (dict, list)) and "key" not in error.problem:
+        assert str(bad.value).lower() in error.problem.lower()
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len({_name(bad) for bad in BAD}) == len(BAD) > 40
+
+
+def test_the_configuration_that_they_change_is_sound(write_project: WriteProject) -> None:
+    assert load_configuration(write_project(SOUND), "dev").traffic.peak_rps == 5000
+
+
+@pytest.mark.parametrize("document", [None, [], "dmz", 7])
+def test_a_configuration_that_is_no_section_is_refused(document: object, write_project: WriteProject) -> None:
+    with pytest.raises(ConfigurationError, match=r"allowed: a section with the keys .*exposure, traffic"):
+        load_configuration(write_project(document), "dev")
+
+
+def test_an_internal_fleet_refuses_clients_outside(write_project: WriteProject) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load_configuration(write_project(changed(("exposure", "internal"))), "dev")
+    assert "networks.clients.1" in (refused.value.where or "")
+    assert "203.0.113.0/24 is not private" in refused.value.problem
+    assert "exposure: dmz" in (refused.value.remedy or "")
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
+def test_permanent_environments_are_never_local(environment: str, write_project: WriteProject) -> None:
+    project = write_project(changed(("local", {})), environment=environment)
+    with pytest.raises(ConfigurationError, match=f"{environment} cannot be a local fleet"):
+        load_configuration(project, environment)
+
+
+def test_all_problems_are_reported_at_once_in_the_order_of_the_model(write_project: WriteProject) -> None:
+    project = write_project(
+        changed(
+            ("audit.retention_days", 30),
+            ("exposure", "public"),
+            ("images", {"envoy": "envoy:1", "opa": "opa:1"}),
+            ("tls.renew_before_hours", 24),
+            ("hosts.1.address", "10.99.0.1"),
+            ("hosts.2.name", "registry-1"),
+            ("data_classes.audit.region", "us-east-1"),
+        )
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        load_configuration(project, "dev")
+    problem = refused.value.problem
+    expected = [
+        "8 values are refused",
+        "1. fleet.exposure (line ",
+        "2. fleet.audit.retention_days (line ",
+        "3. fleet.tls.renew_before_hours (line ",
+        "4. fleet.hosts.2.name (line ",
+        "5. fleet.hosts.1.address (line ",
+        "6. fleet.images.envoy (line ",
+        "7. fleet.images.opa (line ",
+        "8. fleet.data_classes.audit.region (line ",
+    ]
+    positions = [problem.find(text) for text in expected]
+    assert -1 not in positions, problem
+    assert positions == sorted(positions)
+    assert refused.value.where == "Pulumi.dev.yaml"
+
+
+def test_a_missing_peak_is_one_problem_although_the_average_would_follow_from_it(write_project: WriteProject) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load_configuration(write_project(changed(("traffic", {}))), "dev")
+    assert refused.value.problem == "This key is missing."
