@@ -1,0 +1,130 @@
+"""Podman, with a storage and a configuration of its own: the user's containers are neither seen nor touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from palisade.local.machine import Machine
+from palisade.local.network import NETWORK, definition
+from palisade.local.places import Places
+from palisade.local.processes import Finished, attempt, run, write_whole
+
+FILES_LIMIT = 1_048_576
+PROCESSES_LIMIT = 4_194_304
+"""What podman asks for unless told (containers-common 4.3, containers.conf(5): default_ulimits)."""
+
+
+def configuration_text(machine: Machine, runtime_directory: str) -> str:
+    """The engine's containers.conf for this machine.
+
+    An ordinary machine (cgroup v2, limits that can be raised) gets podman's defaults. Where cgroup v1 is still mounted
+    beside v2, only runc starts hosts; where the hard limits are lower than what podman asks for and cannot be raised,
+    it has to ask for less.
+
+    Args:
+        machine: What was read of this machine.
+        runtime_directory: Where the engine keeps what ends with this boot.
+    """
+    containers = []
+    if not machine.may_raise_limits:
+        limits = [
+            f"{name}={value}:{value}"
+            for name, value, wanted in (
+                ("nofile", machine.files_limit, FILES_LIMIT),
+                ("nproc", machine.processes_limit, PROCESSES_LIMIT),
+            )
+            if value < wanted
+        ]
+        if limits:
+            containers.append(f"default_ulimits = {json.dumps(limits)}")
+    # Locks in files of our own: the default is one shared memory segment for every storage on the machine.
+    engine = ['lock_type = "file"', f"tmp_dir = {json.dumps(runtime_directory)}"]
+    if not machine.cgroup_unified:
+        engine += ['runtime = "runc"']
+    if not machine.systemd:
+        engine += ['cgroup_manager = "cgroupfs"', 'events_logger = "file"']
+    sections = {"containers": containers, "network": ['network_backend = "netavark"'], "engine": engine}
+    return "".join(f"[{name}]\n" + "".join(f"{line}\n" for line in lines) for name, lines in sections.items())
+
+
+def storage_text(places: Places) -> str:
+    """The engine's storage.conf: the same places as on its command line, so that no other file takes part."""
+    return (
+        "[storage]\n"
+        'driver = "overlay"\n'
+        f"graphroot = {json.dumps(str(places.engine / 'storage'))}\n"
+        f"runroot = {json.dumps(str(places.runtime / 'storage'))}\n"
+    )
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Podman for one fleet."""
+
+    places: Places
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Podman and the options that keep this fleet to itself."""
+        return (
+            "podman",
+            f"--root={self.places.engine / 'storage'}",
+            f"--runroot={self.places.runtime / 'storage'}",
+            f"--tmpdir={self.places.runtime / 'engine'}",
+            f"--network-config-dir={self.places.engine / 'networks'}",
+            "--storage-driver=overlay",
+        )
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables that replace the machine's and the user's podman configuration."""
+        return {
+            "CONTAINERS_CONF": str(self.places.engine / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(self.places.engine / "storage.conf"),
+        }
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a storage at all."""
+        return (self.places.engine / "storage").is_dir()
+
+    def prepare(self, machine: Machine) -> None:
+        """Make the directories and write the configuration for this machine."""
+        for name in ("storage", "networks"):
+            (self.places.engine / name).mkdir(parents=True, exist_ok=True)
+        text = configuration_text(machine, str(self.places.runtime / "engine"))
+        write_whole(self.places.engine / "containers.conf", text)
+        write_whole(self.places.engine / "storage.conf", storage_text(self.places))
+
+    def define_network(self, network: IPv4Network) -> None:
+        """Write the definition of the fleet's network; its bridge appears with the first host."""
+        text = json.dumps(definition(network, identity=self.places.digits), indent=2) + "\n"
+        write_whole(self.places.engine / "networks" / f"{NETWORK}.json", text)
+
+    def attempt(self, *arguments: str, text: str | None = None) -> Finished:
+        """Run a podman command whose failure is an answer."""
+        return attempt((*self.arguments, *arguments), text=text, environment=self.environment)
+
+    def run(self, *arguments: str, text: str | None = None) -> str:
+        """Run a podman command that must succeed.
+
+        Raises:
+            PalisadeError: it failed.
+        """
+        return run((*self.arguments, *arguments), text=text, environment=self.environment)
+
+    def query(self, *arguments: str) -> Any:
+        """Run a podman command that answers in JSON.
+
+        Raises:
+            PalisadeError: it failed.
+        """
+        return json.loads(self.run(*arguments) or "[]")
+
+    def inside(self, host: str, command: Sequence[str]) -> Finished:
+        """Run a command in a host without SSH, to find out why it cannot be reached."""
+        return self.attempt("exec", host, *command)

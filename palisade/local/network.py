@@ -1,0 +1,64 @@
+"""The networks that this machine already uses, and the fleet's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from palisade.local.processes import attempt
+
+NETWORK = "palisade"
+"""The name of the fleet's network in its own engine."""
+INTERFACE_DIGITS = 6
+"""With the prefix this makes 15 characters, the longest name of an interface (IFNAMSIZ, if.h)."""
+
+NetworksInUse = tuple[tuple[str, IPv4Network], ...]
+"""Interface name and network; the default route is not one of them."""
+
+
+def networks_in_use() -> NetworksInUse:
+    """The networks that routes of this machine lead to; none where ``ip`` is missing (it is installed then)."""
+    found = attempt(("ip", "-json", "-4", "route", "show", "table", "all"))
+    return parse_routes(found.output) if found.succeeded else ()
+
+
+def parse_routes(document: str) -> NetworksInUse:
+    """Networks in the output of ``ip -json -4 route``: own addresses, attached networks and those behind a gateway."""
+    networks = []
+    for route in json.loads(document or "[]"):
+        destination = route.get("dst", "default")
+        if destination == "default" or route.get("type") in {"broadcast", "multicast"}:
+            continue
+        networks.append((route.get("dev", "a route"), IPv4Network(destination)))
+    return tuple(networks)
+
+
+def gateway(network: IPv4Network) -> IPv4Address:
+    """The address of this machine in the fleet's network: the first one."""
+    return network.network_address + 1
+
+
+def definition(network: IPv4Network, *, identity: str) -> dict[str, Any]:
+    """The fleet's network as the engine's configuration describes it (podman 4, ``<network>.json``).
+
+    It is written instead of asking ``podman network create``, which names the bridge after what is free at that
+    moment and lets another engine on the machine take the same name later.
+
+    Args:
+        network: The fleet's network.
+        identity: Eight hexadecimal digits that no other fleet on this machine has.
+    """
+    return {
+        "name": NETWORK,
+        "id": hashlib.sha256(f"{NETWORK} {identity}".encode()).hexdigest(),
+        "driver": "bridge",
+        "network_interface": f"palisade-{identity[:INTERFACE_DIGITS]}",
+        "created": "2026-01-01T00:00:00Z",
+        "subnets": [{"subnet": str(network), "gateway": str(gateway(network))}],
+        "ipv6_enabled": False,
+        "internal": False,
+        "dns_enabled": True,
+        "ipam_options": {"driver": "host-local"},
+    }

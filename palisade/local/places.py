@@ -1,0 +1,82 @@
+"""Where a local fleet keeps things: what must last, what can be made again, what ends with this boot."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from palisade.project import cache_directory, fleet_state_directory
+
+RUNTIME_DIRECTORY = Path("/run/palisade")
+"""What is only true until the machine is rebooted (Filesystem Hierarchy Standard 3.0, /run)."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The directories and files of one local fleet.
+
+    Args:
+        environment: The name of the fleet.
+        state: What must last while the fleet is up: keys, the hosts' disks, what ``up`` wrote for others.
+        runtime: The engine's bookkeeping of this boot.
+        images: Host images, shared by all fleets of this user.
+    """
+
+    environment: str
+    state: Path
+    runtime: Path
+    images: Path
+
+    @classmethod
+    def of(cls, environment: str) -> Places:
+        """The places of the fleet of this name and this user."""
+        state = fleet_state_directory(environment)
+        # Fleets of the same name but of another home must not meet in /run or in the kernel.
+        digits = hashlib.sha256(bytes(state)).hexdigest()[:8]
+        return cls(
+            environment=environment,
+            state=state,
+            runtime=RUNTIME_DIRECTORY / f"{environment}-{digits}",
+            images=cache_directory() / "images",
+        )
+
+    @property
+    def digits(self) -> str:
+        """Eight hexadecimal digits that no other fleet on this machine has."""
+        return self.runtime.name.rpartition("-")[2]
+
+    @property
+    def fleet_file(self) -> Path:
+        """The fleet object (contract 2); it is there exactly while the fleet is up."""
+        return self.state / "fleet.json"
+
+    @property
+    def ssh_config(self) -> Path:
+        """The OpenSSH client configuration that reaches every host by name."""
+        return self.state / "ssh_config"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The host keys that Palisade made for these hosts."""
+        return self.state / "known_hosts"
+
+    @property
+    def identity(self) -> Path:
+        """The private key that opens every host of this fleet."""
+        return self.state / "id_ed25519"
+
+    @property
+    def host_keys(self) -> Path:
+        """One directory per host with its own key pairs."""
+        return self.state / "host_keys"
+
+    @property
+    def engine(self) -> Path:
+        """The engine's storage: images, hosts and their disks."""
+        return self.state / "engine"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that changes this fleet; beside the state, which ``down`` removes."""
+        return self.state.with_name(f"{self.environment}.lock")

@@ -1,0 +1,133 @@
+"""Starts other programs: always an argument list, never a shell, and a failure that says what was run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palisade.errors import PalisadeError
+
+LAST_LINES = 15
+"""How many of a failed program's last lines are shown."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that has ended."""
+
+    arguments: tuple[str, ...]
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended with status 0."""
+        return self.status == 0
+
+    def failure(self, remedy: str | None = None) -> PalisadeError:
+        """The error that shows this program's end to the user."""
+        said = (self.errors.strip() or self.output.strip()).splitlines()[-LAST_LINES:]
+        return PalisadeError(
+            f"{self.arguments[0]} ended with status {self.status}" + (":\n" + "\n".join(said) if said else "."),
+            where=" ".join(self.arguments),
+            remedy=remedy,
+        )
+
+
+def attempt(
+    arguments: Sequence[str],
+    *,
+    text: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    seconds: float | None = None,
+) -> Finished:
+    """Run a program to its end, whatever its end is.
+
+    It runs in its own session: a Ctrl-C reaches Palisade alone, which then ends the program in an orderly way.
+
+    Args:
+        arguments: The program and its arguments.
+        text: What it reads on standard input; nothing unless given.
+        environment: Variables in addition to Palisade's own.
+        seconds: How long it may take; it is ended after that and has status 124.
+
+    Raises:
+        PalisadeError: the program is not there.
+    """
+    try:
+        process = subprocess.Popen(
+            list(arguments),
+            stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **environment} if environment else None,
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise PalisadeError(f"The program {arguments[0]} is not there.", where=" ".join(arguments)) from error
+    status = None
+    try:
+        output, errors = process.communicate(text, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        output, errors = _end(process)
+        status = 124
+    except BaseException:
+        _end(process)
+        raise
+    return Finished(tuple(arguments), process.returncode if status is None else status, output, errors)
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    text: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    remedy: str | None = None,
+) -> str:
+    """Run a program that must succeed and return what it wrote to standard output.
+
+    Raises:
+        PalisadeError: it is not there, or it ended with another status than 0 (with its last lines).
+    """
+    finished = attempt(arguments, text=text, environment=environment)
+    if not finished.succeeded:
+        raise finished.failure(remedy)
+    return finished.output
+
+
+def become(arguments: Sequence[str]) -> None:
+    """Replace this process with a program that talks to the user's terminal; does not return."""
+    os.execvp(arguments[0], list(arguments))  # noqa: S606 - an argument list, no shell
+
+
+def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part.
+
+    Args:
+        path: The file; its directory exists.
+        text: The whole content.
+        mode: Its permissions.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    process.terminate()
+    try:
+        return process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()
