@@ -20,6 +20,8 @@ ANSWER = Console(highlight=False)
 """Standard output: only the answer."""
 PROGRESS = Console(stderr=True, highlight=False)
 """Standard error: what is happening."""
+HEARTBEAT_SECONDS = 60.0
+"""How often a long step says what it does where there is no terminal."""
 
 
 class OutputFormat(StrEnum):
@@ -84,6 +86,7 @@ class Steps:
                 yield running
         else:
             PROGRESS.print(f"{position} {title}{hint}", markup=False)
+            running.listener = _Heartbeat(position, said=started).say
             yield running
         elapsed = time.monotonic() - started
         self.seconds[title] = round(elapsed, 2)
@@ -93,12 +96,30 @@ class Steps:
 
 @dataclass
 class Step:
-    """One running step: ``detail`` is what it does this moment, ``outcome`` what is said once it is done."""
+    """One running step: ``detail`` is what it does now, ``note`` what must stay readable, ``outcome`` the end."""
 
     outcome: str = ""
     listener: Any = None
 
     def detail(self, text: str) -> None:
-        """Say what happens now (shown on a terminal only)."""
+        """Say what happens now: live on a terminal, once a minute elsewhere."""
         if self.listener is not None:
             self.listener(text)
+
+    def note(self, text: str) -> None:
+        """Say something that stays on the terminal and in a pipeline's log."""
+        PROGRESS.print(text, markup=False, soft_wrap=True)
+
+
+@dataclass
+class _Heartbeat:
+    """Keeps a pipeline's log alive during a long step, without a line for every detail."""
+
+    position: str
+    said: float
+
+    def say(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self.said >= HEARTBEAT_SECONDS:
+            self.said = now
+            PROGRESS.print(f"{self.position} {text}", markup=False, soft_wrap=True)
