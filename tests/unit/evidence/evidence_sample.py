@@ -81,7 +81,7 @@ def every_status() -> tuple[VerificationRun, ControlRegistry]:
         a_control("always-passes", references={Framework.PCI_DSS: ("2.2.6",), Framework.NIST_800_53: ("SC-7", "CM-6")}),
         a_control("fails-on-one", role="ssh_hardening", tag="sshd"),
         a_control("is-waived", role="firewall", tag="firewall", references={Framework.GDPR: ("Art. 32(1)(b)",)}),
-        a_control("cannot-be-shown"),
+        a_control("cannot-be-shown", references={Framework.HIPAA: ("164.312(b)",), Framework.NIST_800_53: ("SC-7",)}),
         a_control("never-checked"),
     )
     results = [
@@ -94,6 +94,12 @@ def every_status() -> tuple[VerificationRun, ControlRegistry]:
         a_result("is-waived", "registry-1", Status.WAIVED, runtime="local"),
     ]
     return a_run(results), registry
+
+
+def of_sets() -> tuple[VerificationRun, ControlRegistry]:
+    """A run whose values have no order of their own."""
+    result = a_result("some-control", "db-1", file=set("abcdefgh"), runtime={"names": frozenset("abcdefgh")})
+    return a_run([result]), a_registry(a_control("some-control"))
 
 
 def many(*, controls: int, hosts: int, value: str = "0") -> tuple[VerificationRun, ControlRegistry]:

@@ -75,7 +75,11 @@ def test_an_empty_run_is_still_a_document() -> None:
         (Status.PASS, None, None),
         (Status.FAIL, "failure", "net.ipv4.ip_forward is '1' in the running kernel, expected '0'"),
         (Status.NOT_ASSESSABLE, "skipped", "not assessable: The kernel is shared with the machine that runs the"),
-        (Status.WAIVED, "skipped", "waived until 2026-12-15: The old catalogue needs a tunnel until it is moved. (Allow"),
+        (
+            Status.WAIVED,
+            "skipped",
+            "waived until 2026-12-15: The old catalogue needs a tunnel until it is moved. (Allow",
+        ),
     ],
 )
 def test_each_status(status: Status, tag: str | None, message: str | None) -> None:
