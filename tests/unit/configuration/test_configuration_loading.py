@@ -166,6 +166,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 WATCHED = """
+import os
 import sys
 from pathlib import Path
 from palisade.config import fleet_of, load_configuration
@@ -173,7 +174,7 @@ from palisade.errors import ConfigurationError
 from palisade.project import Project
 
 def watch(event, arguments):
-    writes = event == "open" and (arguments[1] or "r") != "r" and "r" not in arguments[1]
+    writes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
     looks = event in {"os.listdir", "os.scandir"}
     if writes or event.startswith(("subprocess", "socket", "os.", "shutil")) and not looks:
         print(event, arguments)
