@@ -48,7 +48,7 @@ def build(program: Program, go: Go, running: Step) -> Path:
     entry = entry_of(program, go)
 
     def say_wait() -> None:
-        running.note(f"{program.name} is being built by another palisade; waiting for it (log: {entry.log})")
+        running.note(f"{program.name} is being built by another palisade; waiting for it, log: {entry.log}")
 
     try:
         with entry.lock(on_wait=say_wait) as lock:
@@ -56,6 +56,7 @@ def build(program: Program, go: Go, running: Step) -> Path:
                 running.outcome = f"{program.module.version}, built meanwhile"
                 return entry.executable
             entry.start_afresh()
+            running.note(f"building {program.name} {program.module.version}, log: {entry.log}")
             try:
                 _compile(program, go, entry, running, lock=lock)
                 _copy_scripts(program, go, entry)
@@ -121,7 +122,7 @@ def _watch(process: subprocess.Popen[bytes], log: Path, running: Step) -> None:
             except subprocess.TimeoutExpired:
                 packages += _count_packages(lines)
                 elapsed = time.monotonic() - started
-                running.detail(f"{elapsed:.0f} s, {packages} packages compiled; log: {log}")
+                running.detail(f"{elapsed:.0f} s, {packages} packages compiled")
             else:
                 return
 

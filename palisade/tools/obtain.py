@@ -129,7 +129,7 @@ def _refuse_missing_packages(findings: Sequence[Finding]) -> None:
         packages = dict.fromkeys(package for source in debian if source for package in source.packages)
         raise MachineError(
             f"Programs are missing: {'; '.join(finding.reason for finding in missing)}.",
-            remedy=f"run as root: apt-get update && apt-get install --yes {' '.join(packages)}",
+            remedy=f"run as root: apt-get update && apt-get install --yes --no-install-recommends {' '.join(packages)}",
         )
 
 
@@ -141,7 +141,8 @@ def _obtain(finding: Finding, go: Go | None, steps: Steps) -> Path:
             running.outcome = f"{finding.version}, {place}"
         return finding.path
     with steps.step(_title(program), usually=_usual_duration(program)) as running:
-        running.note(f"{finding.reason}; building {program.module.version}")
+        if finding.refused:
+            running.note(f"{finding.reason}, so it is not used")
         return build(program, check_go(go, program), running)
 
 

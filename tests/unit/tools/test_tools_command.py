@@ -90,7 +90,7 @@ def test_missing_packages_are_named_in_one_line_before_anything_is_built(package
     assert isinstance(result.exception, MachineError)
     assert result.exception.problem == "Programs are missing: packaged is not on PATH."
     assert result.exception.remedy == (
-        "run as root: apt-get update && apt-get install --yes packaged-bin packaged-data"
+        "run as root: apt-get update && apt-get install --yes --no-install-recommends packaged-bin packaged-data"
     )
     assert not packaged.cache.exists()
 
