@@ -16,7 +16,7 @@ from palisade.tools.catalogue import Catalogue, Program
 from palisade.tools.definition import VersionQuestion
 
 ANSWER_SECONDS = 15.0
-"""How long a program may take to tell its version; the slowest (a cold 150 MB one on a busy machine) takes 3."""
+"""How long a program may take to tell its version: generous, for a large one read from a cold and busy disk."""
 _QUIET = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
 """Asking for a version must not go to the network."""
 
