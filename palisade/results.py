@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
 
 
 class Status(StrEnum):
@@ -56,7 +56,13 @@ class CheckResult(BaseModel):
     time: AwareDatetime
     duration_seconds: float
     waiver: AppliedWaiver | None = None
-    """Set when the status is ``waived``."""
+    """Set exactly when the status is ``waived``."""
+
+    @model_validator(mode="after")
+    def _waiver_belongs_to_waived(self) -> Self:
+        if (self.status is Status.WAIVED) is not (self.waiver is not None):
+            raise ValueError(f"a result that is {self.status} {'has' if self.waiver else 'lacks'} a waiver")
+        return self
 
 
 class VerificationRun(BaseModel):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC
 
 from palisade.controls import Control, ControlRegistry, Framework
 from palisade.evidence.findings import Finding, findings
 from palisade.evidence.summary import Summary, summarise, worst
 from palisade.evidence.values import natural
-from palisade.results import CheckResult, Status, VerificationRun
+from palisade.results import AppliedWaiver, CheckResult, Status, VerificationRun
 
 COLUMNS_OF_HOSTS = 8
 """With more hosts than fit side by side, the matrix counts hosts by status instead of naming them."""
@@ -116,10 +116,9 @@ class WaiverView:
 
     row: Row
     finding: Finding
-
-    def days_left(self, today: date) -> int | None:
-        """Days until it expires; None if the run did not record its waiver."""
-        return (self.finding.waiver.expires - today).days if self.finding.waiver else None
+    accepted: AppliedWaiver
+    days_left: int
+    """Days from the run (UTC) to the waiver's last day."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +150,6 @@ class ReportView:
         """The matrix has a column for each host, not for each status."""
         return len(self.hosts) <= COLUMNS_OF_HOSTS
 
-    @property
-    def day(self) -> date:
-        """The day of the run in UTC: what expiry dates are compared with."""
-        return self.run.started.astimezone(UTC).date()
-
 
 def view_of(run: VerificationRun, registry: ControlRegistry) -> ReportView:
     """Arrange a run for reading: the same run gives the same view."""
@@ -173,7 +167,7 @@ def view_of(run: VerificationRun, registry: ControlRegistry) -> ReportView:
         areas=_areas(rows),
         frameworks=_frameworks(rows),
         unshown=_unshown(rows),
-        waivers=tuple(WaiverView(row, one) for row in rows for one in row.findings if one.status is Status.WAIVED),
+        waivers=_waivers(run, rows),
         unchecked=tuple(row for row in rows if not row.findings),
     )
 
@@ -212,6 +206,16 @@ def _frameworks(rows: Sequence[Row]) -> tuple[FrameworkView, ...]:
         if requirements:
             views.append(FrameworkView(framework, FRAMEWORK_LABELS[framework], requirements))
     return tuple(views)
+
+
+def _waivers(run: VerificationRun, rows: Sequence[Row]) -> tuple[WaiverView, ...]:
+    today = run.started.astimezone(UTC).date()
+    return tuple(
+        WaiverView(row, one, accepted=one.waiver, days_left=(one.waiver.expires - today).days)
+        for row in rows
+        for one in row.findings
+        if one.waiver
+    )
 
 
 def _unshown(rows: Sequence[Row]) -> tuple[Unshown, ...]:

@@ -89,9 +89,8 @@ def test_reasons_of_what_cannot_be_shown_are_counted() -> None:
 
 
 def test_a_waiver_says_how_long_it_lasts() -> None:
-    view = view_of(*every_status())
-    (waiver,) = view.waivers
-    assert waiver.days_left(view.day) == 23
+    (waiver,) = view_of(*every_status()).waivers
+    assert waiver.days_left == 23
 
 
 def test_hosts_are_named_as_long_as_they_fit() -> None:
