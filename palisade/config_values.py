@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator
 from palisade.fleet import HostGroup
 from palisade.validation import Allowed, Problem, RefusedError, whole_number
 
+_HIGHEST_PORT = 65_535
 MAXIMUM_RPS = 10_000_000
 """200 full clusters; beyond it a plan would be arithmetic, not advice."""
 
@@ -82,7 +83,9 @@ CertificateHours = Annotated[int, whole_number(1, 24, "hours")]
 MinimumNodes = Annotated[int, whole_number(1, 10, "registry nodes per cluster")]
 MemoryMebibytes = Annotated[int, whole_number(256, 1_048_576, "MiB")]
 DiskGibibytes = Annotated[int, whole_number(1, 10_240, "GiB")]
-Port = Annotated[int, whole_number(1, 65_535, "TCP port numbers")]
+Port = Annotated[
+    int, Allowed("a TCP port number from 1 to 65,535", types=(int,), test=lambda port: 1 <= port <= _HIGHEST_PORT)
+]
 
 HostName = Annotated[
     str, _matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and -, at most 63, a letter first")

@@ -12,13 +12,13 @@ import yaml
 from configuration_samples import PROJECT_ROOT, SOUND, WriteProject, changed
 from pydantic import ValidationError
 
-from palisade.config import load_configuration, parse_configuration
+from palisade.config import PERMANENT_ENVIRONMENTS, load_configuration, parse_configuration
 from palisade.errors import ConfigurationError, ExitCode
 from palisade.fleet import HostGroup
 from palisade.project import Project
 from palisade.sizing import size
 
-ENVIRONMENTS = ["dev", "local", "prod", "staging"]
+ENVIRONMENTS = Project(root=PROJECT_ROOT).environments()
 DIGEST = "@sha256:" + "0123456789abcdef" * 4
 
 
@@ -26,10 +26,14 @@ DIGEST = "@sha256:" + "0123456789abcdef" * 4
 def test_the_shipped_environments_are_sound(environment: str, checkout: Project) -> None:
     configuration = load_configuration(checkout, environment)
     assert configuration.environment == environment
-    assert configuration.is_local is (environment == "local")
+    assert configuration.is_local is (environment not in PERMANENT_ENVIRONMENTS)
 
 
-@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
+def test_the_four_environments_are_there() -> None:
+    assert {"dev", "local", "prod", "staging"} <= set(ENVIRONMENTS)
+
+
+@pytest.mark.parametrize("environment", PERMANENT_ENVIRONMENTS)
 def test_the_shipped_environments_list_the_registry_hosts_that_their_load_needs(
     environment: str, checkout: Project
 ) -> None:

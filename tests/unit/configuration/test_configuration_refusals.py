@@ -95,7 +95,7 @@ BAD = [
     Bad("hosts.1.address", REMOVED, "an IPv4 address such as"),
     Bad("hosts.1.group", "web", '"bastion", "registry", "database"'),
     Bad("hosts.1.ssh_user", "root;id", "lower-case letters, digits, _ and -"),
-    Bad("hosts.1.ssh_port", 70_000, "a whole number of TCP port numbers from 1 to 65,535"),
+    Bad("hosts.1.ssh_port", 70_000, "a TCP port number from 1 to 65,535"),
     Bad("hosts.1.password", "hunter2", "name, group, address, ssh_user, ssh_port"),
     Bad("local", {}, "no section local", remedy="in a file of its own"),
     Bad("expsoure", "dmz", "exposure", remedy="did you mean exposure?"),
