@@ -42,10 +42,6 @@ class Finding:
     merged: int = 1
     """How many different findings this one stands for (the page shows only the first of many)."""
 
-    def differs(self, observed: str) -> bool:
-        """Whether a failing finding's observation is visibly not what was expected."""
-        return self.status in {Status.FAIL, Status.WAIVED} and observed not in {"", self.expected}
-
 
 def findings(results: Sequence[CheckResult], numbers: Mapping[str, int]) -> tuple[Finding, ...]:
     """The findings of one control: worst first, then the one that most hosts share.

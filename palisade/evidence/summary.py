@@ -54,9 +54,9 @@ class Summary:
             return f"{_number(failed, 'check')} {'fails' if failed == 1 else 'fail'}"
         if self.counts[Status.PASS] == self.checks:
             return "Every check passes"
-        if self.counts[Status.PASS]:
-            return "No check fails, some do not count as passed"
-        return "No check fails, and none passes"
+        others = (Status.WAIVED, Status.NOT_ASSESSABLE)
+        rest = [f"{self.counts[status]:,} {LABELS[status].lower()}" for status in others if self.counts[status]]
+        return f"No check fails, {', '.join(rest)}"
 
     @property
     def sentence(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from pydantic import JsonValue
@@ -49,16 +49,12 @@ def compact(value: object) -> str:
 
 
 def readable(value: object) -> str:
-    """The value for a person: ``key: value`` lines for a mapping, a line per member of a list, empty for nothing."""
-    match plain(value):
-        case None:
-            return ""
-        case dict() as mapping:
-            return "\n".join(f"{printable(key)}: {_scalar(mapping[key])}" for key in sorted(mapping))
-        case list() as members:
-            return "\n".join(_scalar(member) for member in members)
-        case scalar:
-            return _scalar(scalar)
+    """The value for a person: ``key: value`` lines for a mapping (indented where nested), a line per member of a list.
+
+    Nothing (None) is empty text; an empty list, mapping or text is shown as ``[]``, ``{}`` or ``""``, because reading
+    something empty is not the same as reading nothing.
+    """
+    return "" if value is None else "\n".join(_lines(plain(value), indent=""))
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -85,8 +81,24 @@ def shortened(text: str, limit: int) -> str:
     return f"{text[:limit]}\n[{len(text) - limit} more characters: see results.json]"
 
 
-def _scalar(value: JsonValue) -> str:
-    return printable(value if isinstance(value, str) else compact(value))
+def _lines(value: JsonValue, *, indent: str) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for key in sorted(value):
+            member = value[key]
+            if isinstance(member, dict | list) and member:
+                yield f"{indent}{printable(key)}:"
+                yield from _lines(member, indent=f"{indent}  ")
+            else:
+                yield f"{indent}{printable(key)}: {_scalar(member, indent)}"
+    elif isinstance(value, list) and value:
+        yield from (f"{indent}{_scalar(member, indent)}" for member in value)
+    else:
+        yield f"{indent}{_scalar(value, indent)}"
+
+
+def _scalar(value: JsonValue, indent: str) -> str:
+    text = printable(value) if isinstance(value, str) and value else printable(compact(value))
+    return text.replace("\n", f"\n{indent}")
 
 
 def _escape(character: str) -> str:

@@ -24,13 +24,13 @@ PASS, FAIL, WAIVED, UNKNOWN = Status.PASS, Status.FAIL, Status.WAIVED, Status.NO
         ([FAIL, FAIL], "2 checks fail", "1 host, 2 controls: 0 of 2 checks pass and 2 fail."),
         (
             [PASS, WAIVED, UNKNOWN],
-            "No check fails, some do not count as passed",
+            "No check fails, 1 waived, 1 not assessable",
             "1 host, 3 controls: 1 of 3 checks pass, 0 fail, 1 is accepted by a waiver and 1 cannot be shown on these "
             "hosts.",
         ),
         (
             [UNKNOWN],
-            "No check fails, and none passes",
+            "No check fails, 1 not assessable",
             "1 host, 1 control: 0 of 1 check passes, 0 fail and 1 cannot be shown on these hosts.",
         ),
     ],

@@ -43,10 +43,15 @@ def test_plain_data(value: object, expected: object) -> None:
         (0, "0"),
         (False, "false"),
         ({"b": 1, "a": "x"}, "a: x\nb: 1"),
-        ({"chains": ["input", "output"]}, 'chains: ["input", "output"]'),
+        ({"chains": ["input", "output"]}, "chains:\n  input\n  output"),
         (["aes", "chacha"], "aes\nchacha"),
-        ([], ""),
+        ([], "[]"),
+        ({}, "{}"),
+        ("", '""'),
         ("line\nline\ttab", "line\nline\ttab"),
+        ({"settings": {"b": [], "a": ["root", "toor"]}}, "settings:\n  a:\n    root\n    toor\n  b: []"),
+        ({"rules": {"text": "one\ntwo"}}, "rules:\n  text: one\n  two"),
+        ([{"b": 1, "a": [2]}], '{"a": [2], "b": 1}'),
     ],
 )
 def test_readable_text(value: object, text: str) -> None:
