@@ -9,7 +9,7 @@ from datetime import UTC
 
 from palisade.controls import Control, ControlRegistry, Framework
 from palisade.evidence.findings import Finding, findings
-from palisade.evidence.summary import Summary, summarise, worst
+from palisade.evidence.summary import SEVERITY, Summary, summarise, worst
 from palisade.evidence.values import natural
 from palisade.results import AppliedWaiver, CheckResult, Status, VerificationRun
 
@@ -79,6 +79,7 @@ class Requirement:
 
     name: str
     rows: tuple[Row, ...]
+    """Worst first."""
 
     @property
     def status(self) -> Status | None:
@@ -202,10 +203,16 @@ def _frameworks(rows: Sequence[Row]) -> tuple[FrameworkView, ...]:
         for row in rows:
             for requirement in dict.fromkeys(row.control.references.get(framework, ())):
                 referring[requirement].append(row)
-        requirements = tuple(Requirement(name, tuple(referring[name])) for name in sorted(referring, key=natural))
+        requirements = tuple(
+            Requirement(name, tuple(sorted(referring[name], key=_severity))) for name in sorted(referring, key=natural)
+        )
         if requirements:
             views.append(FrameworkView(framework, FRAMEWORK_LABELS[framework], requirements))
     return tuple(views)
+
+
+def _severity(row: Row) -> int:
+    return SEVERITY.index(row.status) if row.status else len(SEVERITY)
 
 
 def _waivers(run: VerificationRun, rows: Sequence[Row]) -> tuple[WaiverView, ...]:

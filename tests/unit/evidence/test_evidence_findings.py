@@ -66,6 +66,7 @@ def test_a_requirement_has_the_worst_status_of_its_controls() -> None:
         ("CM-6", Status.PASS, 1),
         ("SC-7", Status.FAIL, 4),
     ]
+    assert [row.status for row in nist.requirements[1].rows] == [Status.FAIL, Status.NOT_ASSESSABLE, Status.PASS, None]
 
 
 def test_controls_without_a_result_are_named() -> None:
