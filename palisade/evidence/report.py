@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from palisade.evidence.findings import Finding
 from palisade.evidence.summary import LABELS, SEVERITY
@@ -56,9 +55,9 @@ def report(view: ReportView, *, results: bytes) -> bytes:
             tone=_tone(view),
             started=_moment(view.run.started),
             took=_duration(view.run.duration_seconds),
-            style=Markup(style),  # noqa: S704 - files of this project, not data
-            script=Markup(script),  # noqa: S704
-            icons=Markup(_source("icons.svg")),  # noqa: S704
+            style=style,
+            script=script,
+            icons=_source("icons.svg"),
             style_hash=_source_hash(style),
             script_hash=_source_hash(script),
             results_sha256=hashlib.sha256(results).hexdigest(),
@@ -93,7 +92,8 @@ def _environment() -> Environment:
 
 def _shown(value: Any) -> Any:
     """Every text on the page goes through here, so that none can hide a character."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    is_markup = hasattr(value, "__html__")
+    return printable(value) if isinstance(value, str) and not is_markup else value
 
 
 def _source(name: str) -> str:
