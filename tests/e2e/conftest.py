@@ -1,0 +1,87 @@
+"""The hardened local fleet that the tests of this folder share, and the commands that a user types."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from palisade.fleet import Fleet, load_fleet
+from palisade.project import fleet_state_directory
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = "local"
+
+
+def run(
+    *command: str, seconds: float = 600, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the checkout as a user would; the output is kept for the assertion's message."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", **(variables or {})},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+@dataclass(frozen=True)
+class Recap:
+    """One line of ``PLAY RECAP``."""
+
+    ok: int
+    changed: int
+    unreachable: int
+    failed: int
+
+
+def recap(output: str) -> dict[str, Recap]:
+    """What a playbook run says of each host at its end."""
+    lines = re.findall(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", output, re.MULTILINE)
+    return {name: Recap(*map(int, figures)) for name, *figures in lines}
+
+
+def harden(*arguments: str, seconds: float = 600) -> subprocess.CompletedProcess[str]:
+    """``ansible-playbook -i inventories/local harden.yml`` with more arguments."""
+    return run("ansible-playbook", "-i", f"inventories/{ENVIRONMENT}", "harden.yml", *arguments, seconds=seconds)
+
+
+def on_host(host: str, *command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    """Run a command on a host over a new SSH connection, as the login user."""
+    configuration = fleet_state_directory(ENVIRONMENT) / "ssh_config"
+    return run(
+        "ssh",
+        "-F",
+        str(configuration),
+        "-o",
+        "ConnectTimeout=5",
+        "-o",
+        "BatchMode=yes",
+        host,
+        *command,
+        seconds=seconds,
+    )
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Iterator[Fleet]:
+    """The local fleet, started and hardened; removed afterwards unless it was there before."""
+    status = run("palisade", "local", "status", "--output", "json")
+    was_up = status.returncode == 0 and json.loads(status.stdout).get("state") == "up"
+    started = run("palisade", "local", "up")
+    assert started.returncode == 0, started.stderr
+    first = harden()
+    assert first.returncode == 0, first.stdout[-4000:]
+    yield load_fleet(fleet_state_directory(ENVIRONMENT) / "fleet.json")
+    if not was_up:
+        removed = run("palisade", "local", "down")
+        assert removed.returncode == 0, removed.stderr

@@ -1,0 +1,103 @@
+"""The lockout guard: access is broken on purpose, and the host lets the operator in again by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from conftest import harden, on_host, recap
+
+pytestmark = pytest.mark.usefixtures("fleet")
+
+ROLLBACK_SECONDS = 40
+GUARD = "sudo /usr/local/sbin/palisade-lockout-guard"
+ACCESS = "sudo sha256sum /etc/ssh/sshd_config /etc/palisade/firewall.nft /etc/pam.d/* /etc/sudoers.d/palisade-defaults"
+
+
+def wait_for_login(host: str, seconds: float) -> float:
+    """Seconds until a fresh login works.
+
+    Raises:
+        AssertionError: it does not within the time.
+    """
+    started = time.monotonic()
+    while time.monotonic() - started < seconds:
+        if on_host(host, "sudo -n true").returncode == 0:
+            return time.monotonic() - started
+        time.sleep(0.5)  # between two attempts
+    raise AssertionError(f"{host} lets nobody in after {seconds} s")
+
+
+@pytest.mark.parametrize(
+    ("host", "mistake"),
+    [
+        pytest.param("registry-1", {"ssh_hardening_port": 2222}, id="sshd-on-a-port-that-the-firewall-closes"),
+        pytest.param(
+            "bastion-1", {"palisade_operator_networks": ["203.0.113.0/24"]}, id="firewall-without-the-operator"
+        ),
+        pytest.param("db-1", {"ssh_hardening_max_auth_tries": 0}, id="sshd-that-refuses-every-attempt"),
+    ],
+)
+def test_a_broken_access_comes_back_by_itself(host: str, mistake: dict[str, object]) -> None:
+    before = on_host(host, ACCESS).stdout
+    table = on_host(host, "sudo nft --stateless --terse list table inet palisade").stdout
+    assert before
+    assert table
+    variables = {**mistake, "lockout_guard_seconds": ROLLBACK_SECONDS, "lockout_guard_login_timeout": 3}
+    broken = harden("--limit", host, "--extra-vars", json.dumps(variables))
+    assert broken.returncode != 0
+    assert f"No fresh login to {host}" in " ".join(broken.stdout.split())
+    assert recap(broken.stdout)[host].changed > 0, "the mistake was made"
+    assert on_host(host, "true").returncode != 0, "the mistake locks the operator out"
+
+    wait_for_login(host, ROLLBACK_SECONDS + 20)
+    assert on_host(host, ACCESS).stdout == before
+    assert on_host(host, "sudo nft --stateless --terse list table inet palisade").stdout == table
+    assert "nothing pending" in on_host(host, f"{GUARD} status").stdout
+    again = harden("--limit", host)
+    assert again.returncode == 0, again.stdout[-4000:]
+
+
+def test_a_reboot_does_not_lose_the_way_back() -> None:
+    host = "registry-2"
+    before = on_host(host, ACCESS).stdout
+    assert (
+        harden(
+            "--limit", host, "--tags", "lockout_guard", "--extra-vars", f"lockout_guard_seconds={ROLLBACK_SECONDS}"
+        ).returncode
+        == 0
+    )
+    # Armed, sshd refuses everybody from its next start, and the host reboots before anybody could confirm.
+    on_host(
+        host,
+        f"{GUARD} arm && echo 'DenyUsers *' | sudo tee -a /etc/ssh/sshd_config >/dev/null && sudo systemctl --no-block reboot",
+    )
+    assert wait_for_login(host, ROLLBACK_SECONDS + 60) > 0
+    assert on_host(host, ACCESS).stdout == before
+    assert "rolled back" in on_host(host, "sudo journalctl --unit palisade-lockout-rollback.service --no-pager").stdout
+    assert harden("--limit", host).returncode == 0
+
+
+def test_a_rollback_that_is_killed_goes_on() -> None:
+    host = "registry-2"
+    before = on_host(host, ACCESS).stdout
+    # The copy is there and armed; one path is half exchanged, as a kill -9 between the two renames leaves it.
+    broken = on_host(
+        host,
+        f"{GUARD} arm && sudo systemctl stop palisade-lockout-rollback.timer && "
+        "sudo mv /etc/sudoers.d /etc/sudoers.d.palisade-refused && sudo -n true; "
+        "sudo systemd-run --quiet --wait /usr/local/sbin/palisade-lockout-guard rollback",
+    )
+    assert broken.returncode == 0 or on_host(host, "sudo -n true").returncode == 0, broken.stderr
+    assert on_host(host, ACCESS).stdout == before
+    assert on_host(host, "ls /etc/ssh /etc | grep palisade-re").returncode == 1, "nothing half-made is left"
+
+
+def test_a_late_confirmation_is_refused() -> None:
+    host = "registry-2"
+    assert on_host(host, f"{GUARD} arm && {GUARD} rollback").returncode == 0
+    late = on_host(host, f"{GUARD} confirm")
+    assert late.returncode == 1
+    assert "too late: the settings were rolled back at" in late.stderr
+    assert on_host(host, f"{GUARD} arm && {GUARD} confirm").returncode == 0
