@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from palisade.config_sections import Audit, Registry, Traffic
 from palisade.config_values import MAXIMUM_RPS
-from palisade.sizing import Sizing, size
+from palisade.sizing import Sizing, scale_for, size
 
 GIB_PER_VCPU = 4
 
@@ -72,6 +72,10 @@ def test_worked_examples(rps: int, clusters: int, nodes_per_cluster: int) -> Non
 
 def test_availability_asks_for_nodes_whatever_the_load() -> None:
     assert [sized(100, minimum=minimum).scale.nodes for minimum in (1, 2, 3, 10)] == [2, 3, 4, 11]
+
+
+def test_a_cluster_covers_its_50000_and_no_more_however_many_nodes_it_has() -> None:
+    assert scale_for(1_000, minimum_nodes=12).covered_rps == 50_000
 
 
 @given(rps=LOADS, minimum=MINIMUMS)
