@@ -6,15 +6,16 @@ change that proves the check can fail.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from palisade.errors import ConfigurationError
 from palisade.fleet import HostGroup
+from palisade.yaml_file import read_yaml
 
 CONTROLS_DIRECTORY = Path("policies/controls")
 
@@ -28,6 +29,17 @@ class Framework(StrEnum):
     SOC_2 = "soc_2"
     GDPR = "gdpr"
     HIPAA = "hipaa"
+
+
+REFERENCE_FORMS: dict[Framework, tuple[re.Pattern[str], str]] = {
+    Framework.CIS_DEBIAN_12: (re.compile(r"[1-7](\.\d{1,2}){1,4}"), "a recommendation such as 5.1.20"),
+    Framework.NIST_800_53: (re.compile(r"[A-Z]{2}-\d{1,2}(\(\d{1,2}\))?"), "a control such as AC-6 or AC-6(9)"),
+    Framework.PCI_DSS: (re.compile(r"(1[0-2]|[1-9])(\.\d{1,2}){1,3}"), "a requirement such as 2.2.6"),
+    Framework.SOC_2: (re.compile(r"(CC[1-9]|A1|C1|PI1|P[1-8])\.\d{1,2}"), "a criterion such as CC6.1"),
+    Framework.GDPR: (re.compile(r"Art\. \d{1,2}(\(\d\)(\([a-z]\))?)?"), "an article such as Art. 32(1)(b)"),
+    Framework.HIPAA: (re.compile(r"164\.3\d{2}(\([A-Za-z0-9]+\)){0,5}"), "a section such as 164.312(a)(1)"),
+}
+"""How a reference to each catalogue is written, and the words in which a wrong one is refused."""
 
 
 class _Frozen(BaseModel):
@@ -58,6 +70,18 @@ class Control(_Frozen):
     """A shell command that breaks the setting on a live host as root; its check must fail afterwards."""
     references: dict[Framework, tuple[str, ...]] = Field(min_length=1)
 
+    @field_validator("references")
+    @classmethod
+    def _references_have_their_form(
+        cls, references: dict[Framework, tuple[str, ...]]
+    ) -> dict[Framework, tuple[str, ...]]:
+        for framework, entries in references.items():
+            form, words = REFERENCE_FORMS[framework]
+            for entry in entries:
+                if not form.fullmatch(entry):
+                    raise ValueError(f"{entry!r} is not a reference to {framework}: {words} is")
+        return references
+
 
 class ControlRegistry(_Frozen):
     """All controls, ordered by id."""
@@ -83,21 +107,34 @@ class ControlRegistry(_Frozen):
 def load_controls(project_root: Path) -> ControlRegistry:
     """Read every file of the control registry.
 
+    Args:
+        project_root: The checkout that holds ``policies/controls``.
+
     Raises:
-        ConfigurationError: a file is not a list of controls, a field is wrong, or an id is used twice.
+        ConfigurationError: there is no control at all, a file is not a list of controls, a field is wrong, or an id is
+            used twice.
     """
     controls: dict[str, Control] = {}
     for path in sorted((project_root / CONTROLS_DIRECTORY).glob("*.yaml")):
-        where = str(path.relative_to(project_root))
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(entries, list):
-            raise ConfigurationError("The file does not hold a list of controls.", where=where)
-        for number, entry in enumerate(entries):
-            control = _control(entry, where=f"{where}: [{number}]")
+        for number, entry in enumerate(_entries(path)):
+            control = _control(entry, where=f"{path}: [{number}]")
             if control.id in controls:
-                raise ConfigurationError(f"The control id {control.id} is used twice.", where=where)
+                raise ConfigurationError(f"The control id {control.id} is used twice.", where=str(path))
             controls[control.id] = control
+    if not controls:
+        raise ConfigurationError(
+            "There is no control, so nothing would be verified.",
+            where=str(project_root / CONTROLS_DIRECTORY),
+            allowed="at least one *.yaml file with a list of controls",
+        )
     return ControlRegistry(controls=tuple(controls[identifier] for identifier in sorted(controls)))
+
+
+def _entries(path: Path) -> list[object]:
+    entries = read_yaml(path).value
+    if not isinstance(entries, list):
+        raise ConfigurationError("The file does not hold a list of controls.", where=str(path))
+    return entries
 
 
 def _control(entry: object, *, where: str) -> Control:
@@ -106,4 +143,4 @@ def _control(entry: object, *, where: str) -> Control:
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(first["msg"], where=f"{where}.{path}") from error
+        raise ConfigurationError(first["msg"].removeprefix("Value error, "), where=f"{where}.{path}") from error

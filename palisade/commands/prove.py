@@ -1,0 +1,60 @@
+"""``palisade prove``: shows that every check can fail, on a local fleet that may be broken for it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from palisade.config import load_configuration
+from palisade.console import ANSWER, OutputFormat, print_json
+from palisade.errors import ExitCode, PalisadeError
+from palisade.project import Project
+from palisade.verification.harden import harden
+from palisade.verification.prepare import prepared_suite
+from palisade.verification.prove import Outcome, ProofRun, selection
+from palisade.verification.prove import prove as run_proofs
+
+
+def prove(
+    environment: Annotated[str, typer.Argument(help="The environment; a local fleet.")] = "local",
+    *,
+    control: Annotated[
+        list[str] | None, typer.Option("--control", help="Only this control; may be given several times.")
+    ] = None,
+    output: Annotated[OutputFormat, typer.Option("--output", help="How the answer is printed.")] = OutputFormat.TEXT,
+) -> None:
+    """Break every setting once, see its check fail, harden again; exits with 1 unless every check failed."""
+    project = Project.find()
+    if not load_configuration(project, environment).is_local:
+        raise PalisadeError(
+            f"{environment} is not a local fleet, and a proof breaks its hosts on purpose.",
+            where=str(project.environment_file(environment)),
+            allowed="an environment with a section fleet.local",
+            remedy="palisade prove local",
+            exit_code=ExitCode.USAGE,
+        )
+    with prepared_suite(project, environment) as suite:
+        chosen = selection(suite.registry, suite.connections.fleet, controls=control or ())
+        run = run_proofs(suite, chosen, harden=lambda: harden(suite.root, project, environment))
+    if output is OutputFormat.JSON:
+        print_json({"kill_rate": run.kill_rate, "proofs": [asdict(proof) for proof in run.proofs]})
+    else:
+        _print(run)
+    if run.killed != len(run.proofs):
+        raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _print(run: ProofRun) -> None:
+    open_proofs = [proof for proof in run.proofs if proof.outcome is not Outcome.KILLED]
+    if open_proofs:
+        table = Table("control", "host", "outcome", "why", box=None, pad_edge=False)
+        for proof in open_proofs:
+            table.add_row(proof.control, proof.host, proof.outcome.replace("_", " "), proof.reason)
+        ANSWER.print(table)
+        ANSWER.print()
+    ANSWER.print(
+        f"Kill rate: {run.killed} of {len(run.proofs)} changes were noticed and taken back ({run.kill_rate:.0%})"
+    )

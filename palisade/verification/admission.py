@@ -1,0 +1,120 @@
+"""Compares what a rule set admits with what it should admit: every address and every port, not samples.
+
+The decision about a packet can only change at an address or a port that a rule (or the expectation) names. Between two
+such borders one packet stands for all, so a few hundred packets answer for the whole space, exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network, ip_address
+from itertools import pairwise
+from typing import Any
+
+from palisade.verification.nftables import Packet, RuleSet, network_of
+
+PORTS = 65_536
+_ADDRESSES = 2**32
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Traffic that should be let through."""
+
+    protocol: str
+    port: int
+    networks: tuple[IPv4Network, ...]
+    """The other side: where it comes from, or where it goes to."""
+
+    def covers(self, protocol: str, port: int, address: IPv4Address) -> bool:
+        """Whether a packet with this protocol, destination port and other side is meant."""
+        return self.protocol == protocol and self.port == port and any(address in network for network in self.networks)
+
+
+def deviations(rules: RuleSet, hook: str, expected: Sequence[Admission], *, own: IPv4Address) -> list[str]:
+    """One sentence for each range in which the rules admit too much or too little.
+
+    Only rules count here; what happens when no rule decides is the policy, which is a control of its own.
+
+    Args:
+        rules: The rule set.
+        hook: ``input`` (the other side is the source) or ``output`` (it is the destination).
+        expected: All traffic that should be let through, and none besides.
+        own: The address of the host.
+    """
+    ports = _starts({border for item in expected for border in (item.port, item.port + 1)}, rules, _port_borders, PORTS)
+    named = {border for item in expected for network in item.networks for border in _borders(network)}
+    addresses = _starts(named, rules, _address_borders, _ADDRESSES)
+    sentences = []
+    for protocol in ("tcp", "udp"):
+        for first_port, after_port in pairwise([*ports, PORTS]):
+            wrong: list[tuple[int, int, bool]] = []
+            for first, after in pairwise([*addresses, _ADDRESSES]):
+                other = IPv4Address(first)
+                packet = Packet(source=other, destination=own, protocol=protocol, port=first_port)
+                if hook == "output":
+                    packet = replace(packet, source=own, destination=other)
+                decision = rules.decide(hook, packet)
+                admitted = decision.verdict == "accept" and not decision.by_policy
+                wanted = any(item.covers(protocol, first_port, other) for item in expected)
+                if admitted != wanted:
+                    wrong = _joined(wrong, first, after - 1, admitted=admitted)
+            sentences += [
+                f"{_ports(protocol, first_port, after_port - 1)} {'from' if hook == 'input' else 'to'} "
+                f"{IPv4Address(low)}-{IPv4Address(high)} is {'admitted' if admitted else 'not admitted'}"
+                for low, high, admitted in wrong
+            ]
+    return sentences
+
+
+def _joined(
+    ranges: list[tuple[int, int, bool]], first: int, last: int, *, admitted: bool
+) -> list[tuple[int, int, bool]]:
+    if ranges and ranges[-1][1] == first - 1 and ranges[-1][2] == admitted:
+        return [*ranges[:-1], (ranges[-1][0], last, admitted)]
+    return [*ranges, (first, last, admitted)]
+
+
+def _ports(protocol: str, first: int, last: int) -> str:
+    return f"{protocol} {first}" if first == last else f"{protocol} {first}-{last}"
+
+
+def _starts(named: Iterable[int], rules: RuleSet, borders: Any, end: int) -> list[int]:
+    found = {0, *named}
+    for expressions in rules.every_rule():
+        found.update(borders(expressions))
+    for elements in rules.sets.values():
+        found.update(borders(elements))
+    return sorted(border for border in found if 0 <= border < end)
+
+
+def _borders(network: IPv4Network) -> tuple[int, int]:
+    return (int(network.network_address), int(network.broadcast_address) + 1)
+
+
+def _port_borders(node: Any) -> set[int]:
+    if isinstance(node, bool):
+        return set()
+    if isinstance(node, int):
+        return {node, node + 1}
+    return {border for child in _children(node) for border in _port_borders(child)}
+
+
+def _address_borders(node: Any) -> set[int]:
+    if isinstance(node, str):
+        try:
+            address = ip_address(node)
+        except ValueError:
+            return set()
+        return {int(address), int(address) + 1} if isinstance(address, IPv4Address) else set()
+    if isinstance(node, Mapping) and isinstance(node.get("prefix"), Mapping):
+        network = network_of(node)
+        return set(_borders(network)) if isinstance(network, IPv4Network) else set()
+    return {border for child in _children(node) for border in _address_borders(child)}
+
+
+def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, Mapping):
+        return node.values()
+    return node if isinstance(node, list | tuple) else ()

@@ -1,0 +1,43 @@
+"""Hardens the hosts again after a proof, with the same playbook and inventory that people use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from palisade.errors import PalisadeError
+from palisade.project import Project
+
+_SHOWN_LINES = 30
+
+
+def harden(root: Path, project: Project, environment: str) -> None:
+    """Run ``harden.yml`` on every host of an environment.
+
+    Args:
+        root: The checkout with ``harden.yml`` and ``ansible.cfg``.
+        project: Whose inventory is used.
+        environment: The name of the environment.
+
+    Raises:
+        PalisadeError: the playbook failed on a host.
+    """
+    inventory = project.root / "inventories" / environment
+    # The one that was installed with this interpreter; another one on PATH may be of any version.
+    program = Path(sys.executable).parent / "ansible-playbook"
+    finished = subprocess.run(
+        [str(program), "-i", str(inventory), "harden.yml"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if finished.returncode != 0:
+        said = "\n".join((finished.stdout + finished.stderr).strip().splitlines()[-_SHOWN_LINES:])
+        raise PalisadeError(
+            f"The hosts could not be hardened again, so they are still broken.\n{said}",
+            where=str(inventory),
+            remedy=f"ansible-playbook -i {inventory} harden.yml; or make the fleet anew: palisade local down, then up",
+        )

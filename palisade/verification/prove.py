@@ -1,0 +1,173 @@
+"""Proves that checks can fail: breaks each setting on a live host, and the check of that setting must notice.
+
+The changes add up on the hosts, so each check is run immediately before its change (it must not fail yet) and
+immediately after it (it must fail, and not by breaking down). At the end the hosts are hardened once, and every check
+must be back to what it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from palisade.console import Steps
+from palisade.controls import Control, ControlRegistry
+from palisade.fleet import Fleet, FleetHost, HostGroup
+from palisade.results import Status
+from palisade.verification.run import Suite, words
+from palisade.verification.session import Checked
+from palisade.verification.suite import Assignment, assignments
+from palisade.verification.waivers import Waivers
+
+_UNBROKEN = {Status.PASS, Status.NOT_ASSESSABLE}
+PREFERRED = (HostGroup.REGISTRY, HostGroup.DATABASE, HostGroup.BASTION)
+"""On which host a control is proven: the bastion comes last, because the way to all others leads through it."""
+STEPS = ("Connect", "Break one setting after the other", "Harden the hosts", "Check that everything is back")
+
+
+class Outcome(StrEnum):
+    """What a proof has shown."""
+
+    KILLED = "killed"
+    """The setting was broken and the check noticed; hardened again, the check was back to what it was."""
+    SURVIVED = "survived"
+    """The setting was broken and the check did not notice."""
+    NOT_TRIED = "not_tried"
+    """The check failed before, or the change could not be made."""
+    NOT_RESTORED = "not_restored"
+    """The check noticed, but hardening did not bring the setting back."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One control: was its check able to fail?"""
+
+    control: str
+    host: str
+    mutation: str
+    outcome: Outcome
+    reason: str
+    """Why the check failed after the change, or what is wrong with the proof."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ProofRun:
+    """All proofs of a run."""
+
+    proofs: tuple[Proof, ...]
+    seconds: float
+
+    @property
+    def killed(self) -> int:
+        """How many changes were noticed and taken back."""
+        return sum(proof.outcome is Outcome.KILLED for proof in self.proofs)
+
+    @property
+    def kill_rate(self) -> float:
+        """The share of changes that were noticed and taken back, from 0 to 1."""
+        return self.killed / len(self.proofs)
+
+
+def place(control: Control, fleet: Fleet) -> FleetHost:
+    """The host on which a control is proven.
+
+    Raises:
+        LookupError: the control applies to no host of the fleet.
+    """
+    for group in PREFERRED:
+        hosts = fleet.in_group(group)
+        if group in control.applies_to and hosts:
+            return hosts[0]
+    raise LookupError(control.id)
+
+
+def selection(registry: ControlRegistry, fleet: Fleet, *, controls: Collection[str] = ()) -> tuple[Assignment, ...]:
+    """Each control on the one host on which it is proven, ordered by control.
+
+    Args:
+        registry: The control registry.
+        fleet: The hosts.
+        controls: Only these control ids; all when empty.
+
+    Raises:
+        PalisadeError: an unknown control, or nothing is left to prove.
+    """
+    found = {item.control.id: item.control for item in assignments(registry, fleet, controls=controls)}
+    return tuple(Assignment(found[name], place(found[name], fleet)) for name in sorted(found))
+
+
+def prove(suite: Suite, chosen: tuple[Assignment, ...], *, harden: Callable[[], None]) -> ProofRun:
+    """Break, check, harden, check.
+
+    Args:
+        suite: The checks and the hosts.
+        chosen: What to prove; each control on one host.
+        harden: Hardens all hosts; it is called once, also when the proofs are interrupted.
+
+    Raises:
+        PalisadeError: a host cannot be reached, the suite is broken, or the hosts could not be hardened again.
+    """
+    started = time.monotonic()
+    # An accepted failure is a failure here: the question is whether the check notices.
+    suite = replace(suite, waivers=Waivers())
+    steps = Steps(STEPS)
+    with steps.step(STEPS[0]):
+        suite.connections.require_reachable(tuple({item.host.name: item.host for item in chosen}.values()))
+    proofs: list[Proof] = []
+    before: dict[tuple[str, str], Status] = {}
+    try:
+        with steps.step(STEPS[1], usually="two seconds each") as running:
+            for number, assignment in enumerate(chosen, start=1):
+                running.detail(f"{number} of {len(chosen)}: {assignment.control.id}")
+                proof, status = _break(suite, assignment)
+                proofs.append(proof)
+                before[assignment.key] = status
+            running.outcome = f"{sum(proof.outcome is Outcome.KILLED for proof in proofs)} of {len(chosen)} noticed"
+    finally:
+        with steps.step(STEPS[2], usually="a minute"):
+            harden()
+    with steps.step(STEPS[3]):
+        suite.forget()
+        checked = {(item.result.control, item.result.target): item for item in suite.run(chosen)}
+    final = tuple(_restored(proof, before, checked) for proof in proofs)
+    return ProofRun(proofs=final, seconds=round(time.monotonic() - started, 1))
+
+
+def _break(suite: Suite, assignment: Assignment) -> tuple[Proof, Status]:
+    started = time.monotonic()
+    control, host = assignment.control, assignment.host
+
+    def proof(outcome: Outcome, reason: str) -> Proof:
+        seconds = round(time.monotonic() - started, 2)
+        return Proof(control.id, host.name, control.proven_by, outcome, reason, seconds)
+
+    before = _check(suite, assignment)
+    if before.result.status not in _UNBROKEN:
+        return proof(Outcome.NOT_TRIED, f"fails before the change: {before.result.reason}"), before.result.status
+    change = suite.connections.host(host.name).run(control.proven_by)
+    if change.rc != 0:
+        said = " ".join(change.stderr.split()[-30:])
+        return proof(Outcome.NOT_TRIED, f"the change ended with exit code {change.rc}: {said}"), before.result.status
+    after = _check(suite, assignment)
+    if after.crashed or after.result.status is not Status.FAIL:
+        reason = after.result.reason or f"the check says: {words(after.result.status)}"
+        return proof(Outcome.SURVIVED, reason), before.result.status
+    return proof(Outcome.KILLED, after.result.reason), before.result.status
+
+
+def _check(suite: Suite, assignment: Assignment) -> Checked:
+    suite.forget()
+    (checked,) = suite.run((assignment,))
+    return checked
+
+
+def _restored(proof: Proof, before: dict[tuple[str, str], Status], checked: dict[tuple[str, str], Checked]) -> Proof:
+    key = (proof.control, proof.host)
+    result = checked[key].result
+    if proof.outcome is not Outcome.KILLED or result.status is before[key]:
+        return proof
+    reason = f"after hardening the check says {words(result.status)}: {result.reason}"
+    return Proof(proof.control, proof.host, proof.mutation, Outcome.NOT_RESTORED, reason, proof.seconds)
