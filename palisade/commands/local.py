@@ -2,28 +2,124 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from palisade.config import load_configuration
+from palisade.config import fleet_of, load_configuration
 from palisade.console import ANSWER, OutputFormat, Steps, print_json
-from palisade.local.lifecycle import UP_STEPS
-from palisade.local.lifecycle import up as bring_up
+from palisade.errors import ConfigurationError, PalisadeError
+from palisade.fleet import load_fleet
+from palisade.local.access import ssh_arguments
+from palisade.local.down import DOWN_STEPS
+from palisade.local.down import down as take_down
+from palisade.local.places import Places
+from palisade.local.processes import become
+from palisade.local.status import HostStatus, read_status
+from palisade.local.up import UP_STEPS
+from palisade.local.up import up as bring_up
 from palisade.project import Project
 
-application = typer.Typer(help="Start, inspect and stop a fleet on this machine.", no_args_is_help=True)
+application = typer.Typer(help="Start, inspect and stop the fleet on this machine.", no_args_is_help=True)
 
 Environment = Annotated[str, typer.Option("--environment", help="The environment whose configuration is used.")]
 Output = Annotated[OutputFormat, typer.Option("--output", help="How the answer is printed.")]
 
 
 @application.command()
-def up(environment: Environment = "local", output: Output = OutputFormat.TEXT) -> None:
-    """Start the fleet, or go on where an earlier start stopped."""
+def up(
+    *,
+    environment: Environment = "local",
+    no_install: Annotated[
+        bool, typer.Option("--no-install", help="Refuse, instead of installing Debian packages that are missing.")
+    ] = False,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Start the fleet, or go on where an earlier start stopped; a fleet that is up stays as it is."""
     project = Project.find()
-    fleet = bring_up(load_configuration(project, environment), project, Steps(UP_STEPS))
+    configuration = load_configuration(project, environment)
+    steps = Steps(UP_STEPS)
+    fleet = bring_up(configuration, project, steps, may_install=not no_install)
     if output is OutputFormat.JSON:
-        print_json(fleet.model_dump(mode="json"))
-    else:
-        ANSWER.print(f"The fleet {environment} is up. Log in: palisade local shell {fleet.hosts[0].name}")
+        print_json({"fleet": fleet.model_dump(mode="json"), "seconds": steps.seconds})
+        return
+    ANSWER.print(f"The fleet {environment} is up: {', '.join(host.name for host in fleet.hosts)}")
+    ANSWER.print(f"Log in:      palisade local shell {fleet.hosts[-1].name}{_option(environment)}")
+    ANSWER.print(f"or with ssh: ssh -F {fleet.ssh_config} {fleet.hosts[-1].name}", soft_wrap=True)
+
+
+@application.command()
+def down(
+    *,
+    environment: Environment = "local",
+    purge: Annotated[bool, typer.Option("--purge", help="Remove the host images as well.")] = False,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Remove the hosts with their disks, keys and network, and put the machine back as it was."""
+    outcome = take_down(environment, Steps(DOWN_STEPS), purge=purge)
+    if output is OutputFormat.JSON:
+        print_json(
+            {"environment": environment, "left": list(outcome.left), "kept": [str(path) for path in outcome.kept]}
+        )
+        return
+    ANSWER.print(f"The fleet {environment} is down.")
+    for left in outcome.left:
+        ANSWER.print(f"Left as it is: {left}", soft_wrap=True)
+    if outcome.kept:
+        kept = ", ".join(str(path) for path in outcome.kept)
+        ANSWER.print(f"Kept, so that the next start is fast (--purge removes it): {kept}", soft_wrap=True)
+
+
+@application.command()
+def status(environment: Environment = "local", output: Output = OutputFormat.TEXT) -> None:
+    """Say what each host does; a fleet that is down is an answer, not an error."""
+    fleet = fleet_of(load_configuration(Project.find(), environment))
+    hosts = read_status(fleet)
+    running = sum(one.state == "running" for one in hosts)
+    summary = "up" if running == len(hosts) else "partly up" if running else "down"
+    if output is OutputFormat.JSON:
+        print_json({"environment": environment, "state": summary, "hosts": [_document(one) for one in hosts]})
+        return
+    table = Table("host", "group", "address", "state", "systemd", "up since", box=None, pad_edge=False)
+    for one in hosts:
+        row = _document(one)
+        table.add_row(*(str(row[key] or "-") for key in ("host", "group", "address", "state", "systemd", "up_since")))
+    ANSWER.print(table)
+    ANSWER.print(f"The fleet {environment} is {summary}.")
+
+
+@application.command()
+def shell(
+    host: Annotated[str, typer.Argument(help="The name of the host.")],
+    command: Annotated[list[str] | None, typer.Argument(help="What to run there, after --; a shell if empty.")] = None,
+    environment: Environment = "local",
+) -> None:
+    """Log in to a host the way operators do: over SSH, through the bastion."""
+    places = Places.of(environment)
+    if not places.fleet_file.exists():
+        raise PalisadeError(f"The fleet {environment} is not up.", remedy=f"palisade local up{_option(environment)}")
+    names = [one.name for one in load_fleet(places.fleet_file).hosts]
+    if host not in names:
+        raise ConfigurationError(f"There is no host {host}.", where=str(places.fleet_file), allowed=", ".join(names))
+    become(ssh_arguments(places, host, command or ()))
+
+
+def _option(environment: str) -> str:
+    return "" if environment == "local" else f" --environment {environment}"
+
+
+def _document(one: HostStatus) -> dict[str, Any]:
+    return {
+        "host": one.host.name,
+        "group": str(one.host.group),
+        "address": str(one.host.address),
+        "state": one.state,
+        "systemd": one.systemd,
+        "up_since": _moment(one.up_since),
+    }
+
+
+def _moment(time: datetime | None) -> str | None:
+    return time.isoformat(timespec="seconds") if time else None

@@ -53,7 +53,7 @@ def write_access(fleet: Fleet, places: Places) -> None:
     Raises:
         ConfigurationError: the fleet has no bastion.
     """
-    keys = {host.name: public_key(places.host_keys / host.name / "ssh_host_ed25519_key") for host in fleet.hosts}
+    keys = {host.name: public_key(places.host_key(host.name, "ed25519")) for host in fleet.hosts}
     write_whole(places.known_hosts, known_hosts_text(keys))
     write_whole(places.ssh_config, ssh_config_text(fleet, places))
 

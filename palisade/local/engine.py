@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 from palisade.local.machine import Machine
-from palisade.local.network import NETWORK, definition
+from palisade.local.network import definition
 from palisade.local.places import Places
 from palisade.local.processes import Finished, attempt, run, write_whole
 
+SPECIFICATION_LABEL = "palisade.specification"
+"""The label of a host that says what it was made from."""
 FILES_LIMIT = 1_048_576
 PROCESSES_LIMIT = 4_194_304
 """What podman asks for unless told (containers-common 4.3, containers.conf(5): default_ulimits)."""
+
+REMOVAL_SECONDS = 30.0
+"""How long removing the hosts may take; usually it takes one second."""
+
+
+@dataclass(frozen=True)
+class FoundHost:
+    """What the engine says about a host.
+
+    Args:
+        state: Podman's word (``running``, ``exited``, ``created`` ...), or ``dead``: its processes were killed from
+            outside, together with the one that watches them for podman.
+        specification: What it was made from.
+        started: When it was last started; None if it never was.
+    """
+
+    state: str
+    specification: str
+    started: datetime | None
 
 
 def configuration_text(machine: Machine, runtime_directory: str) -> str:
@@ -102,8 +126,8 @@ class Engine:
 
     def define_network(self, network: IPv4Network) -> None:
         """Write the definition of the fleet's network; its bridge appears with the first host."""
-        text = json.dumps(definition(network, identity=self.places.digits), indent=2) + "\n"
-        write_whole(self.places.engine / "networks" / f"{NETWORK}.json", text)
+        text = json.dumps(definition(network, name=self.places.network), indent=2) + "\n"
+        write_whole(self.places.engine / "networks" / f"{self.places.network}.json", text)
 
     def attempt(self, *arguments: str, text: str | None = None) -> Finished:
         """Run a podman command whose failure is an answer."""
@@ -128,3 +152,51 @@ class Engine:
     def inside(self, host: str, command: Sequence[str]) -> Finished:
         """Run a command in a host without SSH, to find out why it cannot be reached."""
         return self.attempt("exec", host, *command)
+
+    def found_hosts(self) -> dict[str, FoundHost]:
+        """The hosts that are there, by name.
+
+        Raises:
+            PalisadeError: podman failed.
+        """
+        return {
+            entry["Names"][0]: FoundHost(
+                state=_state(entry),
+                specification=(entry["Labels"] or {}).get(SPECIFICATION_LABEL, ""),
+                started=datetime.fromtimestamp(entry["StartedAt"], tz=UTC) if entry["StartedAt"] > 0 else None,
+            )
+            for entry in self.query("ps", "--all", "--format=json")
+        }
+
+    def remove_hosts(self) -> tuple[str, ...]:
+        """Remove every host and its disk, also those that are half made or in a restart loop.
+
+        Returns:
+            The names of the hosts that were there.
+
+        Raises:
+            PalisadeError: a host is still there after :data:`REMOVAL_SECONDS`.
+        """
+        deadline = time.monotonic() + REMOVAL_SECONDS
+        removed: set[str] = set()
+        while names := {entry["Names"][0] for entry in self.query("ps", "--all", "--external", "--format=json")}:
+            removed |= names
+            # Podman refuses while a host in a restart loop is between two starts: ask again.
+            answer = self.attempt("rm", "--force", "--volumes", "--time=0", *names)
+            if not answer.succeeded and time.monotonic() > deadline:
+                raise answer.failure(remedy="run the same command again")
+        return tuple(sorted(removed))
+
+
+def _state(entry: Mapping[str, Any]) -> str:
+    state = str(entry["State"])
+    return "dead" if state in {"running", "stopping"} and not _is_alive(entry["Pid"]) else state
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        fields = Path("/proc", str(process), "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    # The second field is the program's name in brackets, which may hold anything; the third is the state.
+    return fields.rpartition(")")[2].split()[0] not in {"Z", "X"}

@@ -7,24 +7,26 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
-from palisade.errors import PalisadeError
+from palisade.errors import ConfigurationError, PalisadeError
 from palisade.fleet import Fleet, FleetHost
 from palisade.local.access import ssh_arguments
-from palisade.local.engine import Engine
+from palisade.local.engine import SPECIFICATION_LABEL, Engine, FoundHost
 from palisade.local.image import HostImage
-from palisade.local.keys import HOST_KEY_TYPES, public_file
-from palisade.local.network import NETWORK
+from palisade.local.keys import HOST_KEY_TYPES, public_file, public_key
 from palisade.local.places import Places
 from palisade.local.processes import attempt
 
-SPECIFICATION_LABEL = "palisade.specification"
 FIRST_PROCESS = "/usr/local/sbin/start-host"
 """From ``images/host/files``: keeps the machine out of reach, then becomes systemd."""
 DEADLINE_SECONDS = 60.0
 """How long a host may take to boot and to answer through the bastion; usually it takes two seconds."""
+ATTEMPT_SECONDS = 10.0
+"""How long one attempt may take; a Ctrl-C waits no longer than this."""
 PAUSE_SECONDS = 0.2
 """Between two attempts to reach a host that is still booting."""
 
@@ -40,7 +42,8 @@ class Hosts:
 
     def specification(self, host: FleetHost) -> str:
         """Changes whenever a host would have to be made anew: 16 hexadecimal digits."""
-        made_from = [*self._options(host), self.image.name, str(self.fleet.networks.fleet), host.group]
+        keys = [public_key(self.places.host_key(host.name, "ed25519")), public_key(self.places.identity)]
+        made_from = [*self._options(host), self.image.name, str(self.fleet.networks.fleet), *keys]
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
 
     def create_arguments(self, host: FleetHost) -> tuple[str, ...]:
@@ -52,7 +55,7 @@ class Hosts:
         return (
             f"--name={host.name}",
             f"--hostname={host.name}",
-            f"--network={NETWORK}",
+            f"--network={self.places.network}",
             f"--ip={host.address}",
             "--privileged",
             "--systemd=always",
@@ -61,30 +64,63 @@ class Hosts:
             "--restart=always",
         )
 
-    def states(self) -> dict[str, HostState]:
-        """The hosts that the engine has, by name."""
-        return {
-            entry["Names"][0]: HostState(
-                state=entry["State"], specification=(entry["Labels"] or {}).get(SPECIFICATION_LABEL, "")
-            )
-            for entry in self.engine.query("ps", "--all", "--format=json")
-        }
+    def refuse_others(self, found: Mapping[str, FoundHost]) -> None:
+        """Refuse to go on with hosts that are not what is configured now, or that cannot be started again.
 
-    def start(self, host: FleetHost, found: HostState | None) -> None:
+        Raises:
+            ConfigurationError: which hosts were made from something else; they are neither kept nor destroyed.
+            PalisadeError: which hosts were killed from outside.
+        """
+        name = self.fleet.environment
+        remedy = (
+            "make the fleet anew, which deletes the hosts' disks: "
+            f"palisade local down --environment {name} && palisade local up --environment {name}"
+        )
+        if dead := sorted(host_name for host_name, host in found.items() if host.state == "dead"):
+            raise PalisadeError(
+                f"Killed from outside, and lost to the engine: {', '.join(dead)}.",
+                where=str(self.places.state),
+                remedy=remedy,
+            )
+        expected = {host.name: self.specification(host) for host in self.fleet.hosts}
+        changed = [name for name, host in found.items() if expected.get(name, host.specification) != host.specification]
+        removed = [name for name in found if name not in expected]
+        problems = []
+        if changed:
+            problems.append(f"made from another configuration, image or key: {', '.join(sorted(changed))}")
+        if removed:
+            problems.append(f"no longer in the configuration: {', '.join(sorted(removed))}")
+        if problems:
+            raise ConfigurationError(
+                f"The fleet {name} exists as something else ({'; '.join(problems)}).",
+                where=str(self.places.state),
+                remedy=remedy,
+            )
+
+    def start(self, host: FleetHost, found: FoundHost | None) -> str:
         """Make the host if it is not there, give it its identity before its first start, and start it.
+
+        Returns:
+            What had to be done, in words.
 
         Raises:
             PalisadeError: podman failed.
         """
+        if found is not None and found.state == "running":
+            return "already up"
         if found is None:
             self.engine.run(*self.create_arguments(host))
-        if found is None or found.state in {"created", "configured"}:
+        if found is None or found.started is None:
             self._give_identity(host)
-        if found is None or found.state != "running":
-            self.engine.run("start", host.name)
+        self.engine.run("start", host.name)
+        return "made" if found is None else "started again"
 
-    def wait_until_reachable(self, host: FleetHost) -> tuple[str, ...]:
+    def wait_until_reachable(self, host: FleetHost, stop: Event) -> tuple[str, ...]:
         """Wait until the host has booted and answers SSH the way users reach it.
+
+        Args:
+            host: The host.
+            stop: Ends the waiting early when it is set.
 
         Returns:
             The units that failed while it booted; usually none.
@@ -93,19 +129,19 @@ class Hosts:
             PalisadeError: it does not within :data:`DEADLINE_SECONDS`: which units failed, what it last wrote.
         """
         deadline = time.monotonic() + DEADLINE_SECONDS
-        question = ("systemctl", "is-system-running", "--wait")
+        question = ssh_arguments(self.places, host.name, ("systemctl", "is-system-running", "--wait"), batch=True)
         while True:
-            answer = attempt(
-                ssh_arguments(self.places, host.name, question, batch=True), seconds=deadline - time.monotonic()
-            )
+            answer = attempt(question, seconds=ATTEMPT_SECONDS)
             state = answer.output.strip()
             if state == "running":
                 return ()
             if state == "degraded":
                 return self._failed_units(host)
+            if stop.is_set():
+                return ()
             if time.monotonic() >= deadline:
                 raise self._unreachable(host, answer.errors.strip() or state)
-            time.sleep(PAUSE_SECONDS)
+            stop.wait(PAUSE_SECONDS)
 
     def _failed_units(self, host: FleetHost) -> tuple[str, ...]:
         answer = self.engine.inside(host.name, ("systemctl", "list-units", "--failed", "--output=json"))
@@ -125,7 +161,7 @@ class Hosts:
         root = Path(self.engine.run("mount", host.name).strip())
         try:
             for kind in HOST_KEY_TYPES:
-                private = self.places.host_keys / host.name / f"ssh_host_{kind}_key"
+                private = self.places.host_key(host.name, kind)
                 _install(private, root / "etc/ssh", mode=0o600)
                 _install(public_file(private), root / "etc/ssh", mode=0o644)
             authorized = _install(
@@ -138,14 +174,6 @@ class Hosts:
             os.chown(authorized, owner.st_uid, owner.st_gid)
         finally:
             self.engine.run("unmount", host.name)
-
-
-@dataclass(frozen=True)
-class HostState:
-    """What the engine says about a host: its state (podman's words) and what it was made from."""
-
-    state: str
-    specification: str
 
 
 def _install(source: Path, directory: Path, *, mode: int, name: str | None = None) -> Path:

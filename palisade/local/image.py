@@ -60,54 +60,64 @@ class HostImage:
         """The built root file system."""
         return self.cache / f"host-{self.suite}-{self.key}.tar"
 
-    def build_arguments(self, archive: Path, *, customize: Path) -> tuple[str, ...]:
-        """The command that builds the root file system into ``archive``."""
+    def build_arguments(self, archive: Path) -> tuple[str, ...]:
+        """The command that builds the root file system into ``archive``; it ends when Palisade does."""
         return (
+            "setpriv",
+            "--pdeathsig=TERM",
             "mmdebstrap",
             "--variant=minbase",
             f"--include={','.join(self.packages)}",
-            f"--customize-hook={customize}",
+            f"--customize-hook={self.source / 'customize'}",
             self.suite,
             str(archive),
         )
 
-    def build(self) -> None:
+    def build(self) -> bool:
         """Build the root file system unless it is there; the archive appears whole or not at all.
+
+        Returns:
+            Whether it had to be built.
 
         Raises:
             PalisadeError: mmdebstrap failed.
         """
         if self.archive.exists():
-            return
+            return False
         self.cache.mkdir(parents=True, exist_ok=True)
-        workplace = self.cache / f"{self.archive.stem}-{os.getpid()}{PARTIAL}"
         _remove_partial_builds(self.cache)
+        workplace = self.cache / f"{self.archive.stem}-{os.getpid()}{PARTIAL}"
         workplace.mkdir()
         try:
             archive = workplace / "host.tar"
             run(
-                self.build_arguments(archive, customize=self.source / "customize"),
+                self.build_arguments(archive),
                 environment={"TMPDIR": str(workplace)},
                 remedy="check that this machine reaches a Debian mirror, then run the same command again",
             )
             archive.replace(self.archive)
         finally:
-            shutil.rmtree(workplace, ignore_errors=True)
+            shutil.rmtree(workplace)
+        return True
 
-    def is_imported(self, engine: Engine) -> bool:
-        """Whether the engine has this image."""
-        return engine.attempt("image", "exists", self.name).succeeded
+    def provide(self, engine: Engine) -> str:
+        """Give the image to the engine, after building it where needed.
 
-    def import_into(self, engine: Engine) -> None:
-        """Give the image to the engine.
+        Returns:
+            What had to be done, in words.
 
         Raises:
-            PalisadeError: podman failed.
+            PalisadeError: mmdebstrap or podman failed.
         """
+        if engine.attempt("image", "exists", self.name).succeeded:
+            return "there"
+        built = self.build()
         engine.run("import", "--quiet", str(self.archive), self.name)
+        return "built" if built else "taken from the cache"
 
 
 def _remove_partial_builds(cache: Path) -> None:
+    """Remove what builds left that were killed; a build that still runs is left alone."""
     for path in cache.glob(f"*{PARTIAL}"):
         process = path.name.removesuffix(PARTIAL).rpartition("-")[2]
         if process.isdigit() and not Path("/proc", process).exists():

@@ -22,10 +22,8 @@ def make_keys(places: Places, hosts: Iterable[str]) -> None:
     """
     _make_pair(places.identity, "ed25519", f"palisade {places.environment}")
     for host in hosts:
-        directory = places.host_keys / host
-        directory.mkdir(parents=True, exist_ok=True)
         for kind in HOST_KEY_TYPES:
-            _make_pair(directory / f"ssh_host_{kind}_key", kind, f"root@{host}")
+            _make_pair(places.host_key(host, kind), kind, f"root@{host}")
 
 
 def public_key(private: Path) -> str:

@@ -9,11 +9,6 @@ from typing import Any
 
 from palisade.local.processes import attempt
 
-NETWORK = "palisade"
-"""The name of the fleet's network in its own engine."""
-INTERFACE_DIGITS = 6
-"""With the prefix this makes 15 characters, the longest name of an interface (IFNAMSIZ, if.h)."""
-
 NetworksInUse = tuple[tuple[str, IPv4Network], ...]
 """Interface name and network; the default route is not one of them."""
 
@@ -40,7 +35,7 @@ def gateway(network: IPv4Network) -> IPv4Address:
     return network.network_address + 1
 
 
-def definition(network: IPv4Network, *, identity: str) -> dict[str, Any]:
+def definition(network: IPv4Network, *, name: str) -> dict[str, Any]:
     """The fleet's network as the engine's configuration describes it (podman 4, ``<network>.json``).
 
     It is written instead of asking ``podman network create``, which names the bridge after what is free at that
@@ -48,13 +43,14 @@ def definition(network: IPv4Network, *, identity: str) -> dict[str, Any]:
 
     Args:
         network: The fleet's network.
-        identity: Eight hexadecimal digits that no other fleet on this machine has.
+        name: The name of the network and of its bridge. Nothing else on this machine may have it: netavark keeps the
+            addresses in use of all engines of root in one place, by the name of the network.
     """
     return {
-        "name": NETWORK,
-        "id": hashlib.sha256(f"{NETWORK} {identity}".encode()).hexdigest(),
+        "name": name,
+        "id": hashlib.sha256(name.encode()).hexdigest(),
         "driver": "bridge",
-        "network_interface": f"palisade-{identity[:INTERFACE_DIGITS]}",
+        "network_interface": name,
         "created": "2026-01-01T00:00:00Z",
         "subnets": [{"subnet": str(network), "gateway": str(gateway(network))}],
         "ipv6_enabled": False,

@@ -66,10 +66,14 @@ class Places:
         """The private key that opens every host of this fleet."""
         return self.state / "id_ed25519"
 
+    def host_key(self, host: str, kind: str) -> Path:
+        """A private key of a host, of one of the types of :data:`palisade.local.keys.HOST_KEY_TYPES`."""
+        return self.state / "host_keys" / host / f"ssh_host_{kind}_key"
+
     @property
-    def host_keys(self) -> Path:
-        """One directory per host with its own key pairs."""
-        return self.state / "host_keys"
+    def network(self) -> str:
+        """The fleet's network and its bridge on this machine; 15 characters, the most that Linux allows."""
+        return f"palisade-{self.digits[:6]}"
 
     @property
     def engine(self) -> Path:

@@ -1,0 +1,66 @@
+"""The programs that a local fleet needs, the Debian packages that bring them, and how missing ones are installed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterable, Mapping
+
+from palisade.errors import MachineError
+from palisade.local.processes import run
+
+PACKAGES: Mapping[str, str] = {
+    "podman": "podman",
+    "runc": "runc",
+    "netavark": "netavark",
+    "aardvark-dns": "aardvark-dns",
+    "iptables": "iptables",
+    "nft": "nftables",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+}
+"""The Debian package of each program."""
+
+HELPER_DIRECTORIES = ("/usr/local/libexec/podman", "/usr/local/lib/podman", "/usr/libexec/podman", "/usr/lib/podman")
+"""Where podman itself looks for netavark and aardvark-dns (containers.conf(5), helper_binaries_dir)."""
+
+
+def missing_packages() -> tuple[str, ...]:
+    """The Debian packages of the programs that are not there, sorted, each once."""
+    missing = (package for program, package in PACKAGES.items() if not _is_there(program))
+    return tuple(sorted(set(missing)))
+
+
+def install_command(packages: Iterable[str]) -> tuple[str, ...]:
+    """The command that installs Debian packages."""
+    return ("apt-get", "install", "--yes", "--no-install-recommends", *packages)
+
+
+def install_line(packages: Iterable[str]) -> str:
+    """The same, as a line to copy into a shell."""
+    return "sudo " + shlex.join(install_command(packages))
+
+
+def install(packages: tuple[str, ...]) -> None:
+    """Install Debian packages.
+
+    Raises:
+        MachineError: apt-get failed, or there is no apt-get.
+    """
+    if shutil.which("apt-get") is None:
+        raise MachineError(
+            f"Not installed: {', '.join(packages)}.",
+            allowed="Debian 12 or later (there is no apt-get here)",
+            remedy="install these programs the way this system does, then run the same command again",
+        )
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(("apt-get", "--quiet", "update"), environment=quiet, remedy="apt-get update")
+    run(install_command(packages), environment=quiet, remedy=install_line(packages))
+
+
+def _is_there(program: str) -> bool:
+    directories = (*os.get_exec_path(), "/usr/sbin", "/sbin", *HELPER_DIRECTORIES)
+    return shutil.which(program, path=os.pathsep.join(directories)) is not None

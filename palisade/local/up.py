@@ -1,0 +1,120 @@
+"""``up``: from whatever state the fleet is in to one that is running and reached over SSH."""
+
+from __future__ import annotations
+
+from palisade.config import FleetConfiguration, fleet_of
+from palisade.console import Step, Steps
+from palisade.errors import ConfigurationError
+from palisade.fleet import Fleet
+from palisade.local import ledger
+from palisade.local.access import write_access
+from palisade.local.concurrency import for_each
+from palisade.local.engine import Engine
+from palisade.local.hosts import Hosts
+from palisade.local.image import HostImage
+from palisade.local.keys import make_keys
+from palisade.local.lock import exclusive
+from palisade.local.machine import Machine, read_machine
+from palisade.local.places import Places
+from palisade.local.processes import write_whole
+from palisade.local.programs import install
+from palisade.local.requirements import Needs, require
+from palisade.project import Project
+
+CHECK, KEYS, IMAGE, START, REACH = UP_STEPS = (
+    "Check this machine",
+    "SSH keys",
+    "Host image",
+    "Start the hosts",
+    "Reach every host",
+)
+
+
+def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may_install: bool = True) -> Fleet:
+    """Bring the fleet up, or go on where an earlier call stopped. A fleet that is up stays as it is.
+
+    Args:
+        configuration: The environment; its hosts are the ones that are started.
+        project: The checkout, for ``images/host``.
+        steps: Where progress is shown; made from :data:`UP_STEPS`.
+        may_install: Whether missing Debian packages may be installed.
+
+    Returns:
+        The fleet with the SSH configuration that reaches it.
+
+    Raises:
+        ConfigurationError: the environment is not a local fleet, or the fleet exists and was made from something else.
+        MachineError: this machine cannot run the fleet; nothing was started.
+        PalisadeError: a program failed, or a host does not answer.
+    """
+    fleet = fleet_of(configuration)
+    places = Places.of(fleet.environment)
+    image = HostImage(source=project.root / "images" / "host", cache=places.images)
+    hosts = Hosts(engine=Engine(places), places=places, image=image, fleet=fleet)
+    with steps.step(CHECK) as step:
+        machine = _check(configuration, places, step, may_install=may_install)
+    with exclusive(places.lock, waiting=lambda holder: step.note(_waiting(places, holder))):
+        ledger.enter(places)
+        places.state.mkdir(parents=True, exist_ok=True)
+        places.state.chmod(0o700)
+        hosts.engine.prepare(machine)
+        with steps.step(KEYS):
+            make_keys(places, [host.name for host in fleet.hosts])
+        found = hosts.engine.found_hosts()
+        hosts.refuse_others(found)
+        write_access(fleet, places)
+        with steps.step(IMAGE, usually="30 s the first time") as step:
+            step.outcome = image.provide(hosts.engine)
+        with steps.step(START) as step:
+            hosts.engine.define_network(fleet.networks.fleet)
+            done = for_each(fleet.hosts, lambda host, _: hosts.start(host, found.get(host.name)))
+            step.outcome = _grouped({host.name: word for host, word in zip(fleet.hosts, done, strict=True)})
+        with steps.step(REACH, usually="4 s") as step:
+            failed = for_each(fleet.hosts, hosts.wait_until_reachable)
+            step.outcome = "; ".join(
+                f"{host.name} is degraded, failed units: {', '.join(units)}"
+                for host, units in zip(fleet.hosts, failed, strict=True)
+                if units
+            )
+        reachable = fleet.model_copy(update={"ssh_config": places.ssh_config})
+        write_whole(places.fleet_file, reachable.to_json())
+    return reachable
+
+
+def _check(configuration: FleetConfiguration, places: Places, step: Step, *, may_install: bool) -> Machine:
+    local = configuration.local
+    if local is None:
+        raise ConfigurationError(
+            f"{configuration.environment} is not a local fleet.",
+            where=f"Pulumi.{configuration.environment}.yaml: fleet.local",
+            allowed="an environment with a section local",
+            remedy="use --environment local; other environments are built with: pulumi up",
+        )
+    machine = read_machine(places.state)
+    runs = machine.root and places.fleet_file.exists() and ledger.is_entered(places)
+    needs = Needs(
+        network=configuration.networks.fleet,
+        interface=places.network,
+        memory_mib=0 if runs else local.memory_mib,
+        disk_mib=0 if runs else local.disk_gib * 1024,
+        may_install=may_install,
+    )
+    require(machine, needs)
+    if machine.missing_packages:
+        step.note(f"Installing Debian packages: {', '.join(machine.missing_packages)}")
+        install(machine.missing_packages)
+        machine = read_machine(places.state)
+        require(machine, needs)
+    return machine
+
+
+def _waiting(places: Places, holder: str) -> str:
+    who = f"process {holder}" if holder else "another process"
+    return f"Another palisade local works on the fleet {places.environment} ({who}); waiting for it to end."
+
+
+def _grouped(words: dict[str, str]) -> str:
+    groups: dict[str, list[str]] = {}
+    for name, word in words.items():
+        groups.setdefault(word, []).append(name)
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in groups.items())
