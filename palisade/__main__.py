@@ -8,7 +8,9 @@ import click
 import typer
 
 from palisade.commands import inventory, local, plan
+from palisade.commands.prove import prove
 from palisade.commands.tools import tools
+from palisade.commands.verify import verify
 from palisade.console import print_error
 from palisade.errors import ExitCode, PalisadeError
 
@@ -23,6 +25,8 @@ application.add_typer(local.application, name="local")
 application.command()(plan.plan)
 application.command()(inventory.inventory)
 application.command()(tools)
+application.command()(verify)
+application.command()(prove)
 
 
 def main() -> None:

@@ -46,6 +46,8 @@ def deviations(rules: RuleSet, hook: str, expected: Sequence[Admission], *, own:
     ports = _starts({border for item in expected for border in (item.port, item.port + 1)}, rules, _port_borders, PORTS)
     named = {border for item in expected for network in item.networks for border in _borders(network)}
     addresses = _starts(named, rules, _address_borders, _ADDRESSES)
+    # A sender chooses its own port, so a rule about it admits everybody who picks the right one.
+    source_ports = {Packet.source_port, *_source_ports(list(rules.every_rule()))}
     sentences = []
     for protocol in ("tcp", "udp"):
         for first_port, after_port in pairwise([*ports, PORTS]):
@@ -55,8 +57,7 @@ def deviations(rules: RuleSet, hook: str, expected: Sequence[Admission], *, own:
                 packet = Packet(source=other, destination=own, protocol=protocol, port=first_port)
                 if hook == "output":
                     packet = replace(packet, source=own, destination=other)
-                decision = rules.decide(hook, packet)
-                admitted = decision.verdict == "accept" and not decision.by_policy
+                admitted = any(_admits(rules, hook, replace(packet, source_port=port)) for port in source_ports)
                 wanted = any(item.covers(protocol, first_port, other) for item in expected)
                 if admitted != wanted:
                     wrong = _joined(wrong, first, after - 1, admitted=admitted)
@@ -66,6 +67,19 @@ def deviations(rules: RuleSet, hook: str, expected: Sequence[Admission], *, own:
                 for low, high, admitted in wrong
             ]
     return sentences
+
+
+def _admits(rules: RuleSet, hook: str, packet: Packet) -> bool:
+    decision = rules.decide(hook, packet)
+    return decision.verdict == "accept" and not decision.by_policy
+
+
+def _source_ports(node: Any) -> set[int]:
+    if isinstance(node, Mapping) and isinstance(node.get("left"), Mapping):
+        if node["left"].get("payload", {}).get("field") == "sport":
+            return {port for port in _port_borders(node["right"]) if port < PORTS}
+        return set()
+    return {port for child in _children(node) for port in _source_ports(child)}
 
 
 def _joined(

@@ -17,6 +17,8 @@ from testinfra.backend import base  # type: ignore[import-untyped]
 
 from palisade.verification.probes import agent
 
+_STARTER = "import json, sys; exec(json.loads(sys.stdin.readline()))"
+
 
 class SessionLostError(Exception):
     """The session to a host ended while a command was running or could not be started."""
@@ -48,11 +50,10 @@ class SessionBackend(base.BaseBackend):  # type: ignore[misc]
             SessionLostError: the host cannot be reached, or was lost.
         """
         text = self.get_command(command, *args)
-        process = self._session()
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - both are pipes
         try:
-            process.stdin.write(json.dumps(text).encode() + b"\n")
-            process.stdin.flush()
+            process = self._session()
+            self._send(process, text)
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
             reply = process.stdout.readline()
         except BrokenPipeError:
             reply = b""
@@ -72,15 +73,23 @@ class SessionBackend(base.BaseBackend):  # type: ignore[misc]
 
     def _session(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            source = Path(agent.__file__).read_text(encoding="utf-8")
-            remote = shlex.join(["sudo", "-n", "python3", "-c", source])
+            # The program goes through standard input: the log of sudo shows one short line and not its source.
+            remote = shlex.join(["sudo", "-n", "python3", "-c", _STARTER])
             self._process = subprocess.Popen(
                 ["ssh", "-F", str(self._configuration), self.hostname, remote],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
             )
+            source = Path(agent.__file__).read_text(encoding="utf-8")
+            self._send(self._process, source)
         return self._process
+
+    @staticmethod
+    def _send(process: subprocess.Popen[bytes], text: str) -> None:
+        assert process.stdin is not None  # noqa: S101 - it is a pipe
+        process.stdin.write(json.dumps(text).encode() + b"\n")
+        process.stdin.flush()
 
     def _last_words(self) -> str:
         self._log.seek(0)

@@ -34,6 +34,9 @@ class Packet:
     """``tcp``, ``udp``, ``icmp``, ``ipv6-icmp`` or another name from ``/etc/protocols``."""
     port: int = 0
     """The destination port."""
+    source_port: int = 40000
+    flags: frozenset[str] = frozenset({"syn"})
+    """The TCP flags; those of a new connection unless told."""
     icmp_type: str = ""
     arrives_on: str = "eth0"
     leaves_on: str = "eth0"
@@ -177,6 +180,9 @@ class RuleSet:
         if "concat" in left:
             values = [self._value(part, packet) for part in left["concat"]]
             return _NO_VALUE if _NO_VALUE in values else values
+        if "&" in left:
+            value, mask = (self._value(part, packet) if "payload" in part else _flags(part) for part in left["&"])
+            return value if value is _NO_VALUE else value & mask
         if "meta" in left:
             return _meta(left["meta"]["key"], packet)
         if "payload" in left and "field" in left["payload"]:
@@ -186,6 +192,8 @@ class RuleSet:
         raise NotUnderstoodError(f"the expression {left!r} is not understood")
 
     def _equals(self, value: Any, right: Any) -> bool:
+        if isinstance(value, frozenset):
+            return bool(value == _flags(right))
         if isinstance(right, str) and right.startswith("@"):
             return any(self._equals(value, element) for element in self.sets[right[1:]])
         if isinstance(right, Mapping):
@@ -230,6 +238,14 @@ def _only(entry: Mapping[str, Any]) -> tuple[str, Any]:
     return name, body
 
 
+def _flags(node: Any) -> frozenset[str]:
+    """TCP flags: one name, or several that are joined by ``|``."""
+    names = node["|"] if isinstance(node, Mapping) and "|" in node else [node]
+    if not all(isinstance(name, str) for name in names):
+        raise NotUnderstoodError(f"the flags {node!r} are not understood")
+    return frozenset(names)
+
+
 def _meta(key: str, packet: Packet) -> Any:
     version = packet.source.version
     values = {
@@ -255,9 +271,12 @@ def _payload(protocol: str, name: str, packet: Packet) -> Any:
             raise NotUnderstoodError(f"the header field {protocol} {name} is not understood")
         return values[name] if family == protocol else _NO_VALUE
     if protocol in {"icmp", "icmpv6"} and name == "type":
-        carried = "icmp" if protocol == "icmp" else "ipv6-icmp"
-        return packet.icmp_type if packet.protocol == carried else _NO_VALUE
-    if name == "dport" and protocol in _PORT_PROTOCOLS | {"th"}:
-        has_ports = packet.protocol in _PORT_PROTOCOLS
-        return packet.port if has_ports and protocol in {packet.protocol, "th"} else _NO_VALUE
+        carrier = "icmp" if protocol == "icmp" else "ipv6-icmp"
+        return packet.icmp_type if packet.protocol == carrier else _NO_VALUE
+    if protocol in _PORT_PROTOCOLS | {"th"}:
+        carried: dict[str, Any] = {"dport": packet.port, "sport": packet.source_port, "flags": packet.flags}
+        if name not in carried:
+            raise NotUnderstoodError(f"the header field {protocol} {name} is not understood")
+        is_carried = packet.protocol in _PORT_PROTOCOLS and protocol in {packet.protocol, "th"}
+        return carried[name] if is_carried else _NO_VALUE
     raise NotUnderstoodError(f"the header field {protocol} {name} is not understood")

@@ -102,6 +102,7 @@ class Suite:
                     "-c",
                     str(self.root / "pyproject.toml"),
                     "--assert=plain",
+                    "--import-mode=importlib",
                     "--tb=short",
                     "-p",
                     "no:cacheprovider",

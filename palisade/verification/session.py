@@ -24,8 +24,8 @@ from palisade.verification.suite import CHECKS_DIRECTORY, Assignment
 from palisade.verification.waivers import Waivers
 
 _OBSERVATION = pytest.StashKey[Recorder]()
-_MESSAGE_END = "\nassert "
-"""Where pytest's explanation of an assertion starts; what stands before it is the message of the check."""
+_EXPLANATION = "\nassert "
+"""How pytest's own explanation of an assertion starts; what stands before it is the message of the check."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def judge(error: BaseException | None, observation: Recorder) -> Verdict:
             return Verdict(Status.FAIL, f"the check crashed: it gave up before the file: {error}", crashed=True)
         return Verdict(Status.NOT_ASSESSABLE, str(error))
     if isinstance(error, AssertionError):
-        message = str(error).split(_MESSAGE_END)[0].strip()
+        message = f"\n{error}".split(_EXPLANATION)[0].strip()
         return Verdict(Status.FAIL, message or "the check failed without a message", crashed=not message)
     said = " ".join(str(error).split()) or "no message"
     return Verdict(Status.FAIL, f"the check crashed: {type(error).__name__}: {said}", crashed=True)
@@ -90,15 +90,22 @@ class VerificationPlugin:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Give a check function the controls that name it, on the hosts that they apply to."""
-        if "control" not in metafunc.fixturenames:
+        if "assignment" not in metafunc.fixturenames:
             return
         node = f"{CHECKS_DIRECTORY}/{metafunc.definition.path.name}::{metafunc.function.__name__}"
         chosen = [assignment for assignment in self.assignments if assignment.control.verified_by == node]
-        metafunc.parametrize(
-            ("control", "target"),
-            [(assignment.control, assignment.host) for assignment in chosen],
-            ids=[f"{assignment.host.name}-{assignment.control.id}" for assignment in chosen],
-        )
+        names = [f"{assignment.host.name}-{assignment.control.id}" for assignment in chosen]
+        metafunc.parametrize("assignment", chosen, ids=names)
+
+    @pytest.fixture(name="control")
+    def control_fixture(self, assignment: Assignment) -> Control:
+        """The control that is checked."""
+        return assignment.control
+
+    @pytest.fixture(name="target")
+    def target_fixture(self, assignment: Assignment) -> FleetHost:
+        """The host that is checked."""
+        return assignment.host
 
     @pytest.fixture(name="observation")
     def observation_fixture(self, request: pytest.FixtureRequest) -> Recorder:
@@ -135,8 +142,8 @@ class VerificationPlugin:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Turn the end of a check, or of its preparation if that failed, into a result."""
         report = yield
-        parameters = getattr(item, "callspec", None)
-        if parameters is None or "control" not in parameters.params or call.when == "teardown":
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or "assignment" not in callspec.params or call.when == "teardown":
             return report
         if call.when == "setup" and call.excinfo is None:
             return report
@@ -144,8 +151,8 @@ class VerificationPlugin:
         if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
             return report
         observation = item.stash[_OBSERVATION]
-        control: Control = parameters.params["control"]
-        target: FleetHost = parameters.params["target"]
+        assignment: Assignment = callspec.params["assignment"]
+        control, target = assignment.control, assignment.host
         verdict = self._waive(judge(error, observation), control, target)
         self.listener(
             Checked(

@@ -35,7 +35,7 @@ def test_default(control, observation, readings):
     problems = [*differences(wanted, file, source=FILE), *differences(wanted, told, source="what sudo applies")]
     if "log_grows" in control.expected:
         log = control.expected["log_grows"]
-        status, last = readings.status_and_output(f"tail -n 3 {log}")
+        status, last = readings.status_and_output(f"tail -n 20 {log}")
         observation.runtime["log"] = "has entries" if status == 0 and last else "has none"
         problems += [] if "COMMAND=" in last else [f"sudo wrote nothing to {log}"]
     require(problems)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 USER = "palisade-rehearsal"
+GROUP = "palisade-rehearsal-group"
 GOOD = "vT7#qLm2!xRw9Zp"
 OTHER = "Hd4%nKs8?bYc6Jf"
 WORKPLACE = Path("/mnt")
@@ -173,14 +174,15 @@ def hash_method(hashed: str) -> str:
 
 def accounts() -> dict[str, object]:
     """What a new account gets."""
-    at_terminal("/usr/bin/gpasswd", USER, answers=[GOOD, GOOD])
+    run("groupadd", GROUP)
+    at_terminal("/usr/bin/gpasswd", GROUP, answers=[GOOD, GOOD])
     return {
         "home_mode": f"{Path('/home', USER).stat().st_mode & 0o7777:04o}",
         "minimum_days": field_of("/etc/shadow", USER, 3),
         "maximum_days": field_of("/etc/shadow", USER, 4),
         "warning_days": field_of("/etc/shadow", USER, 5),
         "inactive_days": field_of("/etc/shadow", USER, 6),
-        "group_hash_method": hash_method(field_of("/etc/gshadow", USER, 1)),
+        "group_hash_method": hash_method(field_of("/etc/gshadow", GROUP, 1)),
     }
 
 
