@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 
 import click
 import typer
@@ -11,7 +13,7 @@ from palisade.commands import inventory, local, plan
 from palisade.commands.prove import prove
 from palisade.commands.tools import tools
 from palisade.commands.verify import verify
-from palisade.console import print_error
+from palisade.console import OutputFormat, print_error
 from palisade.errors import ExitCode, PalisadeError
 
 application = typer.Typer(
@@ -29,12 +31,19 @@ application.command()(verify)
 application.command()(prove)
 
 
+def requested_output(arguments: Sequence[str]) -> OutputFormat:
+    """What ``--output`` says, read from the raw command line: an error can come before any command has parsed it."""
+    words = [word for argument in arguments for word in argument.split("=", maxsplit=1)]
+    asked = ("--output", OutputFormat.JSON.value) in pairwise(words)
+    return OutputFormat.JSON if asked else OutputFormat.TEXT
+
+
 def main() -> None:
     """Run the command line and exit with an :class:`~palisade.errors.ExitCode`."""
     try:
         application()
     except PalisadeError as error:
-        print_error(error)
+        print_error(error, requested_output(sys.argv[1:]))
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.exceptions.Abort):
         sys.exit(ExitCode.INTERRUPTED)

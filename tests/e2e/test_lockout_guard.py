@@ -71,7 +71,8 @@ def test_a_reboot_does_not_lose_the_way_back() -> None:
     # Armed, sshd refuses everybody from its next start, and the host reboots before anybody could confirm.
     on_host(
         host,
-        f"{GUARD} arm && echo 'DenyUsers *' | sudo tee -a /etc/ssh/sshd_config >/dev/null && sudo systemctl --no-block reboot",
+        f"{GUARD} arm && echo 'DenyUsers *' | sudo tee -a /etc/ssh/sshd_config >/dev/null"
+        " && sudo systemctl --no-block reboot",
     )
     assert wait_for_login(host, ROLLBACK_SECONDS + 60) > 0
     assert on_host(host, ACCESS).stdout == before
