@@ -60,9 +60,10 @@ class Connections:
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
-        self._directory = Path(tempfile.mkdtemp(prefix="palisade-"))
-        self._configuration = self._directory / "ssh_config"
-        self._configuration.write_text(client_configuration(fleet, self._directory), encoding="utf-8")
+        self.directory = Path(tempfile.mkdtemp(prefix="palisade-"))
+        """Holds the client configuration and the control sockets; only this user can enter it."""
+        self._configuration = self.directory / "ssh_config"
+        self._configuration.write_text(client_configuration(fleet, self.directory), encoding="utf-8")
         self._hosts: dict[str, Host] = {}
         self._backends: list[SessionBackend] = []
 
@@ -150,13 +151,13 @@ class Connections:
         """End the sessions and the shared connections, and remove their directory."""
         for backend in self._backends:
             backend.close()
-        for socket in self._directory.glob("c-*"):
+        for socket in self.directory.glob("c-*"):
             subprocess.run(
                 ["ssh", "-F", str(self._configuration), "-o", f"ControlPath={socket}", "-O", "exit", "palisade"],
                 capture_output=True,
                 check=False,
             )
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def client_configuration(fleet: Fleet, directory: Path) -> str:

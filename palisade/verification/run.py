@@ -112,6 +112,8 @@ class Suite:
                 ],
                 plugins=[plugin],
             )
+        if plugin.interrupted:
+            raise KeyboardInterrupt
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             raise PalisadeError(
                 f"The checks could not be run.\n{_end_of(output.getvalue())}",

@@ -87,6 +87,12 @@ class VerificationPlugin:
     commit: str
     listener: Callable[[Checked], None]
     readings: dict[str, Readings] = field(default_factory=dict)
+    interrupted: bool = False
+    """Whether Ctrl-C ended the run: pytest answers it with an exit code and goes on."""
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember a Ctrl-C, so that the caller can end as well."""
+        self.interrupted = isinstance(excinfo.value, KeyboardInterrupt)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Give a check function the controls that name it, on the hosts that they apply to."""

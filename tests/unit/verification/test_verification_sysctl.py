@@ -1,0 +1,69 @@
+"""What the files set together, and what the kernel makes of the values of an interface."""
+
+from __future__ import annotations
+
+import pytest
+
+from palisade.verification.sysctl import effective, expected_in_files, in_files, parse_settings
+
+
+def test_settings_as_the_tools_print_them() -> None:
+    text = (
+        "# /etc/sysctl.d/x.conf\nnet.ipv4.ip_forward=1\n-net/ipv4/ip_forward = 0\n; no\n\nkernel.sysrq  =  4   5\nnoise"
+    )
+    assert parse_settings(text) == {"net.ipv4.ip_forward": "0", "kernel.sysrq": "4 5"}
+
+
+def test_a_name_wins_over_a_pattern_and_the_last_pattern_over_the_first() -> None:
+    settings = parse_settings(
+        "net.ipv4.conf.*.rp_filter=2\nnet.ipv4.conf.all.rp_filter=1\nnet.ipv4.conf.*.log_martians=0\nnet.*.*.*.log_martians=1"
+    )
+    names = ["net.ipv4.conf.all.rp_filter", "net.ipv4.conf.default.rp_filter", "net.ipv4.conf.all.log_martians"]
+    assert in_files(settings, [*names, "kernel.sysrq"]) == dict(zip(names, ["1", "2", "1"], strict=True))
+
+
+def test_what_files_must_say() -> None:
+    assert expected_in_files({"net.ipv4.conf.*.rp_filter": "1", "net.core.somaxconn": "4096"}) == {
+        "net.ipv4.conf.all.rp_filter": "1",
+        "net.ipv4.conf.default.rp_filter": "1",
+        "net.core.somaxconn": "4096",
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "everywhere", "interface", "in_effect"),
+    [
+        ("send_redirects", "0", "1", "1"),
+        ("send_redirects", "1", "0", "1"),
+        ("send_redirects", "0", "0", "0"),
+        ("accept_source_route", "0", "1", "0"),
+        ("accept_source_route", "1", "1", "1"),
+        ("rp_filter", "1", "2", "2"),
+        ("rp_filter", "1", "0", "1"),
+        ("arp_announce", "2", "0", "2"),
+    ],
+)
+def test_how_the_kernel_combines_all_and_an_interface(
+    setting: str, everywhere: str, interface: str, in_effect: str
+) -> None:
+    kernel = {
+        f"net.ipv4.conf.all.{setting}": everywhere,
+        f"net.ipv4.conf.default.{setting}": "7",
+        f"net.ipv4.conf.eth0.{setting}": interface,
+        f"net.ipv4.conf.lo.{setting}": "9",
+        f"net.ipv6.conf.eth0.{setting}": "8",
+    }
+    assert effective(kernel, f"net.ipv4.conf.*.{setting}") == {
+        f"net.ipv4.conf.default.{setting}": "7",
+        f"net.ipv4.conf.eth0.{setting}": in_effect,
+    }
+
+
+def test_ipv6_counts_for_each_interface_alone() -> None:
+    kernel = {"net.ipv6.conf.all.accept_ra": "0", "net.ipv6.conf.eth0.accept_ra": "1"}
+    assert effective(kernel, "net.ipv6.conf.*.accept_ra") == {"net.ipv6.conf.eth0.accept_ra": "1"}
+
+
+def test_a_setting_that_the_kernel_does_not_know() -> None:
+    assert effective({"net.core.somaxconn": "4096"}, "net.core.somaxconn") == {"net.core.somaxconn": "4096"}
+    assert effective({}, "net.core.somaxconn") == {}
