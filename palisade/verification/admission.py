@@ -16,6 +16,8 @@ from palisade.verification.nftables import Packet, RuleSet, network_of
 
 PORTS = 65_536
 _ADDRESSES = 2**32
+_Range = tuple[int, int, bool]
+"""The first and the last address, and whether they are admitted."""
 
 
 @dataclass(frozen=True)
@@ -48,25 +50,28 @@ def deviations(rules: RuleSet, hook: str, expected: Sequence[Admission], *, own:
     addresses = _starts(named, rules, _address_borders, _ADDRESSES)
     # A sender chooses its own port, so a rule about it admits everybody who picks the right one.
     source_ports = {Packet.source_port, *_source_ports(list(rules.every_rule()))}
-    sentences = []
+    found: list[tuple[str, int, int, list[_Range]]] = []
     for protocol in ("tcp", "udp"):
         for first_port, after_port in pairwise([*ports, PORTS]):
-            wrong: list[tuple[int, int, bool]] = []
+            wrong: list[_Range] = []
             for first, after in pairwise([*addresses, _ADDRESSES]):
                 other = IPv4Address(first)
                 packet = Packet(source=other, destination=own, protocol=protocol, port=first_port)
                 if hook == "output":
                     packet = replace(packet, source=own, destination=other)
                 admitted = any(_admits(rules, hook, replace(packet, source_port=port)) for port in source_ports)
-                wanted = any(item.covers(protocol, first_port, other) for item in expected)
-                if admitted != wanted:
+                if admitted != any(item.covers(protocol, first_port, other) for item in expected):
                     wrong = _joined(wrong, first, after - 1, admitted=admitted)
-            sentences += [
-                f"{_ports(protocol, first_port, after_port - 1)} {'from' if hook == 'input' else 'to'} "
-                f"{IPv4Address(low)}-{IPv4Address(high)} is {'admitted' if admitted else 'not admitted'}"
-                for low, high, admitted in wrong
-            ]
-    return sentences
+            if found and found[-1][0] == protocol and found[-1][3] == wrong:
+                found[-1] = (protocol, found[-1][1], after_port - 1, wrong)
+            else:
+                found.append((protocol, first_port, after_port - 1, wrong))
+    direction = "from" if hook == "input" else "to"
+    return [
+        f"{_ports(protocol, low, high)} {direction} {_addresses(first, last)} is {'' if admitted else 'not '}admitted"
+        for protocol, low, high, wrong in found
+        for first, last, admitted in wrong
+    ]
 
 
 def _admits(rules: RuleSet, hook: str, packet: Packet) -> bool:
@@ -82,12 +87,14 @@ def _source_ports(node: Any) -> set[int]:
     return {port for child in _children(node) for port in _source_ports(child)}
 
 
-def _joined(
-    ranges: list[tuple[int, int, bool]], first: int, last: int, *, admitted: bool
-) -> list[tuple[int, int, bool]]:
+def _joined(ranges: list[_Range], first: int, last: int, *, admitted: bool) -> list[_Range]:
     if ranges and ranges[-1][1] == first - 1 and ranges[-1][2] == admitted:
         return [*ranges[:-1], (ranges[-1][0], last, admitted)]
     return [*ranges, (first, last, admitted)]
+
+
+def _addresses(first: int, last: int) -> str:
+    return f"{IPv4Address(first)}" if first == last else f"{IPv4Address(first)}-{IPv4Address(last)}"
 
 
 def _ports(protocol: str, first: int, last: int) -> str:

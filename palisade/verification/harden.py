@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from palisade.errors import PalisadeError
@@ -26,14 +28,18 @@ def harden(root: Path, project: Project, environment: str) -> None:
     inventory = project.root / "inventories" / environment
     # The one that was installed with this interpreter; another one on PATH may be of any version.
     program = Path(sys.executable).parent / "ansible-playbook"
-    finished = subprocess.run(
-        [str(program), "-i", str(inventory), "harden.yml"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    # Ansible names its shared connections by host name only, and fleets of one machine have the same host names: with
+    # the connections of another fleet around, that one would be hardened instead.
+    with tempfile.TemporaryDirectory(prefix="palisade-") as connections:
+        finished = subprocess.run(
+            [str(program), "-i", str(inventory), "harden.yml"],
+            cwd=root,
+            env={**os.environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": connections},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
     if finished.returncode != 0:
         said = "\n".join((finished.stdout + finished.stderr).strip().splitlines()[-_SHOWN_LINES:])
         raise PalisadeError(
