@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).absolute().parent
+# The folder is what counts, through whatever links it is reached (Molecule makes one); this file itself is a link.
+HERE = Path(__file__).parent.resolve()
 PROJECT = HERE.parents[1]
 # Ansible starts this file with the python3 that is first on PATH. That is not the project's interpreter when
 # ansible-playbook is called by its path (.venv/bin/ansible-playbook), so nothing of the project is imported here:

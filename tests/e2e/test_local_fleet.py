@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,12 +22,26 @@ import pytest
 from palisade.local.engine import Engine
 from palisade.local.image import HostImage
 from palisade.local.lock import exclusive
-from palisade.local.mounts import MOUNTS, parse_mounts
 from palisade.local.places import RUNTIME_DIRECTORY, Places
+from palisade.project import cache_directory
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
 ENVIRONMENT = "fleet-test"
 NETWORK = "10.79.0"
+
+# It has rules of its own in the very tables that hosts need, and nothing in /run.
+MACHINE = """
+mount -t tmpfs tmpfs /run
+ip link set lo up
+echo 0 > /proc/sys/net/ipv4/ip_forward
+iptables -N MINE
+iptables -A INPUT -p tcp --dport 22 -j ACCEPT
+nft add table inet mine
+nft add chain inet mine input "{ type filter hook input priority 0; policy accept; }"
+echo ready
+read end
+"""
 
 CONFIGURATION = """
 config:
@@ -56,68 +70,85 @@ class Result:
     progress: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class Bench:
-    """A project, a home and the ``palisade`` command in them."""
+    """A machine of the test's own (network, mounts and ``/run``; the kernel is shared) with a project and a home on it.
 
+    Nothing that other fleets on this machine do is seen there, so that what is left can be compared to the letter.
+    """
+
+    holder: int
     project: Path
     home: Path
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str]
+
+    def on_machine(self, *command: str) -> tuple[str, ...]:
+        return ("nsenter", f"--target={self.holder}", "--net", "--mount", f"--wdns={self.project}", "--", *command)
+
+    def start(self, command: str, *arguments: str, environment: str = ENVIRONMENT) -> subprocess.Popen[str]:
+        palisade = (sys.executable, "-m", "palisade", "local", command, "--environment", environment, *arguments)
+        return subprocess.Popen(
+            self.on_machine(*palisade),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+
+    def run(self, command: str, *arguments: str, environment: str = ENVIRONMENT) -> Result:
+        process = self.start(command, *arguments, environment=environment)
+        answer, progress = process.communicate(timeout=120)
+        return Result(process.returncode, answer, progress)
+
+    def succeed(self, command: str, *arguments: str) -> Result:
+        result = self.run(command, *arguments)
+        assert result.status == 0, result.progress
+        return result
+
+    def output(self, *command: str) -> str:
+        answer = subprocess.run(
+            self.on_machine(*command), stdout=subprocess.PIPE, text=True, check=False, timeout=60, env=self.environment
+        )
+        return answer.stdout.strip()
+
+    def host(self, name: str, *command: str) -> str:
+        return self.output("ssh", "-F", str(self.state / "ssh_config"), "-o", "ConnectTimeout=5", name, "--", *command)
+
+    def hosts(self) -> dict[str, dict[str, str]]:
+        document = json.loads(self.succeed("status", "--output", "json").answer)
+        return {row["host"]: row for row in document["hosts"]}
+
+    def traces(self) -> dict[str, list[str]]:
+        traces: dict[str, list[str]] = json.loads(self.output(sys.executable, str(HERE / "machine_traces.py")))
+        commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+        return {**traces, "processes": [str(command) for command in commands if bytes(self.home) in command]}
+
+    def traces_since(self, before: dict[str, list[str]]) -> dict[str, set[str]]:
+        now = self.traces()
+        return {name: set(now[name]) ^ set(before[name]) for name in now if now[name] != before[name]}
 
     def configure(self, environment: str = ENVIRONMENT, *, registry: int = 21) -> None:
         text = CONFIGURATION.format(network=NETWORK, registry=registry)
         (self.project / f"Pulumi.{environment}.yaml").write_text(text, encoding="utf-8")
 
-    def start(self, command: str, *arguments: str, environment: str = ENVIRONMENT) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "palisade", "local", command, "--environment", environment, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.project,
-            env=self.environment,
-        )
-
-    def run(self, *arguments: str, environment: str = ENVIRONMENT) -> Result:
-        process = self.start(*arguments, environment=environment)
-        answer, progress = process.communicate(timeout=120)
-        return Result(process.returncode, answer, progress)
-
-    def succeed(self, *arguments: str) -> Result:
-        result = self.run(*arguments)
-        assert result.status == 0, result.progress
-        return result
-
-    def host(self, name: str, *command: str) -> str:
-        return subprocess.run(
-            ["ssh", "-F", str(self.state / "ssh_config"), "-o", "ConnectTimeout=5", name, "--", *command],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=30,
-        ).stdout.strip()
-
-    def hosts(self) -> dict[str, dict[str, str]]:
-        document = json.loads(self.succeed("status", "--output", "json").answer)
-        return {row["host"]: row for row in document["hosts"]}
+    def forget_what_a_reboot_forgets(self) -> None:
+        """Stop everything at once and let the ledger say what it says of a fleet of an earlier boot."""
+        self.output(*self.engine_command, "stop", "--all", "--time=0")
+        runtime = Path(f"/proc/{self.holder}/root{RUNTIME_DIRECTORY}")
+        with exclusive(runtime.with_suffix(".lock"), waiting=lambda _: None):
+            document = json.loads((runtime / "machine.json").read_text(encoding="utf-8"))
+            document["boot"] = "an earlier one"
+            (runtime / "machine.json").write_text(json.dumps(document), encoding="utf-8")
 
     @property
     def state(self) -> Path:
         return self.home / "state/palisade/fleets" / ENVIRONMENT
 
     @property
-    def places(self) -> Places:
+    def engine_command(self) -> tuple[str, ...]:
         digits = hashlib.sha256(bytes(self.state)).hexdigest()[:8]
-        return Places(ENVIRONMENT, self.state, RUNTIME_DIRECTORY / f"{ENVIRONMENT}-{digits}", self.home)
-
-    @property
-    def engine(self) -> Engine:
-        return Engine(self.places)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def machine_before() -> dict[str, object]:
-    return read_machine_traces()
+        engine = Engine(Places(ENVIRONMENT, self.state, RUNTIME_DIRECTORY / f"{ENVIRONMENT}-{digits}", self.home))
+        return ("env", *(f"{name}={value}" for name, value in engine.environment.items()), *engine.arguments)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +157,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     project = tmp_path_factory.mktemp("project")
     (project / "Pulumi.yaml").write_text("name: palisade\nruntime: python\n", encoding="utf-8")
     (project / "images").symlink_to(REPOSITORY / "images")
+    lend_built_image(home / "cache/palisade/images")
     variables = {
         **os.environ,
         "XDG_STATE_HOME": str(home / "state"),
@@ -133,59 +165,31 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         "PYTHONPATH": str(REPOSITORY),
         "PALISADE_PROJECT": str(project),
     }
-    bench = Bench(project=project, home=home, environment=variables)
-    bench.configure()
-    lend_built_image(home / "cache/palisade/images")
-    yield bench
-    bench.run("down", "--purge")
+    with subprocess.Popen(
+        ["unshare", "--net", "--mount", "sh", "-euc", MACHINE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+        bench = Bench(holder=holder.pid, project=project, home=home, environment=variables)
+        bench.configure()
+        yield bench
+        bench.run("down", "--purge")
+        holder.stdin.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def before(bench: Bench) -> dict[str, list[str]]:
+    return bench.traces()
 
 
 def lend_built_image(cache: Path) -> None:
     """An image that this user has built before is the same one: it saves 20 seconds."""
     source = REPOSITORY / "images/host"
-    built = HostImage(source=source, cache=Path.home() / ".cache/palisade/images").archive
-    if built.exists():
-        cache.mkdir(parents=True)
-        shutil.copyfile(built, HostImage(source=source, cache=cache).archive)
-
-
-def read_machine_traces() -> dict[str, object]:
-    def output(*command: str) -> str:
-        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
-
-    settings = [Path("/proc/sys/net/ipv4/ip_forward"), *Path("/proc/sys/net/ipv4/conf").glob("*/forwarding")]
-    for area in ("kernel", "vm", "fs"):
-        settings.extend(path for path in Path("/proc/sys", area).iterdir() if path.is_file())
-    counters = {
-        "random",
-        "ns_last_pid",
-        "file-nr",
-        "inode-nr",
-        "inode-state",
-        "dentry-state",
-        "aio-nr",
-        "compact_memory",
-    }
-    return {
-        "packet filter": output("nft", "--stateless", "list", "ruleset"),
-        "mounts": parse_mounts(MOUNTS.read_text(encoding="utf-8")),
-        "interfaces": sorted(path.name for path in Path("/sys/class/net").iterdir()),
-        "routes": output("ip", "route", "show", "table", "all"),
-        "settings": {str(path): read_setting(path) for path in settings if path.name not in counters},
-        "runtime": sorted(path.name for path in Path("/run").iterdir()),
-        "processes": sorted(
-            path.read_bytes().split(b"\0")[0].decode()
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if b"conmon" in path.read_bytes() or b"aardvark" in path.read_bytes()
-        ),
-    }
-
-
-def read_setting(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        return f"errno {error.errno}"
+    built = HostImage(source=source, cache=cache_directory() / "images")
+    built.build()
+    cache.mkdir(parents=True)
+    shutil.copyfile(built.archive, HostImage(source=source, cache=cache).archive)
 
 
 def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
@@ -224,19 +228,17 @@ def test_a_second_up_changes_nothing(bench: Bench) -> None:
     assert ((bench.state / "fleet.json").read_bytes(), (bench.state / "ssh_config").read_bytes()) == written
 
 
-def test_a_host_cannot_change_the_machine(bench: Bench, machine_before: dict[str, object]) -> None:
+def test_a_host_cannot_change_the_machine(bench: Bench, before: dict[str, list[str]]) -> None:
     for command in (
         ("sudo", "sysctl", "--write", "kernel.core_pattern=host"),
         ("sudo", "sysctl", "--write", "vm.swappiness=1"),
-        ("sudo", "date", "--set=1 hour ago"),
+        ("sudo", "date", "--set='1 hour ago'"),
         ("sudo", "sh", "-c", "'echo never > /sys/kernel/mm/transparent_hugepage/enabled'"),
     ):
         assert bench.host("registry-1", *command, "2>/dev/null", "||", "echo", "refused").endswith("refused"), command
     assert bench.host("registry-1", "sudo", "sysctl", "-w", "net.core.somaxconn=4097") == "net.core.somaxconn = 4097"
-    before, now = machine_before["settings"], read_machine_traces()["settings"]
-    assert isinstance(before, dict)
-    assert isinstance(now, dict)
-    assert {name for name in before if before[name] != now[name] and "/net/" not in name} == set()
+    settings = bench.traces_since(before)["settings"]
+    assert {setting for setting in settings if not setting.startswith("/proc/sys/net/")} == set()
 
 
 def test_a_reboot_of_a_host_comes_back_by_itself(bench: Bench) -> None:
@@ -250,20 +252,10 @@ def test_a_reboot_of_a_host_comes_back_by_itself(bench: Bench) -> None:
 
 
 def test_a_reboot_of_the_machine_is_followed_by_an_up_with_the_same_disks(bench: Bench) -> None:
-    simulate_reboot(bench)
+    bench.forget_what_a_reboot_forgets()
     assert {row["state"] for row in bench.hosts().values()} == {"down"}
     assert "started again: bastion-1, registry-1" in bench.succeed("up").progress
     assert bench.host("registry-1", "ls", "/var/lib/kept") == "/var/lib/kept"
-
-
-def simulate_reboot(bench: Bench) -> None:
-    """Stop everything and forget what only lasts until a reboot, as an empty ``/run`` does."""
-    bench.engine.run("stop", "--all", "--time=0")
-    with exclusive(RUNTIME_DIRECTORY.with_suffix(".lock"), waiting=lambda _: None):
-        ledger = RUNTIME_DIRECTORY / "machine.json"
-        document = json.loads(ledger.read_text(encoding="utf-8"))
-        document["fleets"].remove(bench.places.runtime.name)
-        ledger.write_text(json.dumps(document), encoding="utf-8")
 
 
 def test_a_second_up_waits_for_the_first_and_ctrl_c_ends_the_waiting(bench: Bench) -> None:
@@ -333,9 +325,9 @@ palisade.__main__.main()
             assert sorted(path.name for path in project.iterdir()) == [f"Pulumi.{ENVIRONMENT}.yaml", "Pulumi.yaml"]
 
 
-def test_down_leaves_no_trace_and_can_be_repeated(bench: Bench, machine_before: dict[str, object]) -> None:
+def test_down_leaves_no_trace_and_can_be_repeated(bench: Bench, before: dict[str, list[str]]) -> None:
     bench.succeed("down")
-    assert traces_since(machine_before) == {}
+    assert bench.traces_since(before) == {}
     assert sorted(path.name for path in bench.state.iterdir()) == ["engine"]
     status = json.loads(bench.succeed("status", "--output", "json").answer)
     assert status["state"] == "down"
@@ -344,21 +336,16 @@ def test_down_leaves_no_trace_and_can_be_repeated(bench: Bench, machine_before: 
 
 
 def test_hosts_that_were_killed_from_outside_are_named_and_removed_without_a_trace(
-    bench: Bench, machine_before: dict[str, object]
+    bench: Bench, before: dict[str, list[str]]
 ) -> None:
     bench.succeed("up")
-    first_process = bench.engine.query("inspect", "registry-1")[0]["State"]
+    first_process = json.loads(bench.output(*bench.engine_command, "inspect", "registry-1"))[0]["State"]
     for process in (first_process["ConmonPid"], first_process["Pid"]):
         os.kill(process, signal.SIGKILL)
     refused = bench.run("up")
     assert refused.status == 5
     assert "Killed from outside, and lost to the engine: registry-1." in refused.progress
     bench.succeed("down", "--purge")
-    assert traces_since(machine_before) == {}
+    assert bench.traces_since(before) == {}
     assert not bench.state.exists()
     assert list((bench.home / "cache").rglob("*.tar")) == []
-
-
-def traces_since(before: dict[str, object]) -> dict[str, object]:
-    now = read_machine_traces()
-    return {name: (before[name], now[name]) for name in now if now[name] != before[name]}
