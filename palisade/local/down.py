@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from palisade.local import ledger
 from palisade.local.engine import Engine
 from palisade.local.lock import exclusive
 from palisade.local.machine import read_machine, runs_as_root
-from palisade.local.mounts import mounts_below, unmount
+from palisade.local.mounts import mounts_below, remove_tree, unmount
 from palisade.local.places import Places
 from palisade.local.processes import run
 from palisade.local.programs import install_line
@@ -81,14 +80,14 @@ def _remove_state(places: Places, *, purge: bool) -> tuple[Path, ...]:
     if purge:
         for archive in places.images.glob("host-*.tar"):
             archive.unlink()
-        shutil.rmtree(places.engine, ignore_errors=True)
+        remove_tree(places.engine)
     if not places.state.exists():
         return ()
     for path in places.state.iterdir():
         if path == places.engine:
             continue
         if path.is_dir():
-            shutil.rmtree(path)
+            remove_tree(path)
         else:
             path.unlink()
     if places.engine.exists():

@@ -161,7 +161,7 @@ class Engine:
         """
         return {
             entry["Names"][0]: FoundHost(
-                state=_state(entry),
+                state=host_state(str(entry["State"]), int(entry["Pid"])),
                 specification=(entry["Labels"] or {}).get(SPECIFICATION_LABEL, ""),
                 started=datetime.fromtimestamp(entry["StartedAt"], tz=UTC) if entry["StartedAt"] > 0 else None,
             )
@@ -188,9 +188,14 @@ class Engine:
         return tuple(sorted(removed))
 
 
-def _state(entry: Mapping[str, Any]) -> str:
-    state = str(entry["State"])
-    return "dead" if state in {"running", "stopping"} and not _is_alive(entry["Pid"]) else state
+def host_state(state: str, process: int) -> str:
+    """What podman says about a host, unless its first process contradicts.
+
+    Args:
+        state: Podman's word.
+        process: The id of the host's first process, as podman knows it.
+    """
+    return "dead" if state in {"running", "stopping"} and not _is_alive(process) else state
 
 
 def _is_alive(process: int) -> bool:

@@ -79,11 +79,7 @@ def removal(ruleset: Ruleset, before: frozenset[Chain]) -> list[Object]:
     ]
     filled = {chain for chain, handle, _ in rules if (chain, handle) not in leading}
     touched = {chain.of_table for chain in left}
-    emptied = {
-        chain
-        for chain in now - before - left
-        if chain.name and chain.of_table in touched and chain not in filled and chain.table != OWN_TABLE
-    }
+    emptied = {chain for chain in _hooks(ruleset) - before - filled if chain.of_table in touched}
     remaining = {chain.of_table for chain in now - left - emptied if chain.name}
     tables = {table for table in touched - before if table not in remaining} | own_tables
     return [
@@ -96,6 +92,15 @@ def removal(ruleset: Ruleset, before: frozenset[Chain]) -> list[Object]:
 
 def _objects(ruleset: Ruleset) -> list[tuple[str, Object]]:
     return [(kind, body) for entry in ruleset["nftables"] for kind, body in entry.items()]
+
+
+def _hooks(ruleset: Ruleset) -> set[Chain]:
+    """The chains through which packets enter a table; only these can be empty without anybody meaning them to be."""
+    return {
+        Chain(body["family"], body["table"], body["name"])
+        for kind, body in _objects(ruleset)
+        if kind == "chain" and "hook" in body
+    }
 
 
 def _chain_of(rule: Object) -> Chain:

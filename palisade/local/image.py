@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from palisade.local.engine import Engine
+from palisade.local.mounts import remove_tree
 from palisade.local.processes import run
 
 REPOSITORY = "localhost/palisade-host"
+CONTAINED = (
+    *("setpriv", "--pdeathsig=KILL"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
+"""Runs a program that mounts things so that it, its children and its mounts are gone at once when Palisade is."""
 PARTIAL = ".partial"
 
 
@@ -61,10 +65,9 @@ class HostImage:
         return self.cache / f"host-{self.suite}-{self.key}.tar"
 
     def build_arguments(self, archive: Path) -> tuple[str, ...]:
-        """The command that builds the root file system into ``archive``; it ends when Palisade does."""
+        """The command that builds the root file system into ``archive``."""
         return (
-            "setpriv",
-            "--pdeathsig=TERM",
+            *CONTAINED,
             "mmdebstrap",
             "--variant=minbase",
             f"--include={','.join(self.packages)}",
@@ -85,7 +88,7 @@ class HostImage:
         if self.archive.exists():
             return False
         self.cache.mkdir(parents=True, exist_ok=True)
-        _remove_partial_builds(self.cache)
+        self.remove_partial_builds()
         workplace = self.cache / f"{self.archive.stem}-{os.getpid()}{PARTIAL}"
         workplace.mkdir()
         try:
@@ -97,8 +100,15 @@ class HostImage:
             )
             archive.replace(self.archive)
         finally:
-            shutil.rmtree(workplace)
+            remove_tree(workplace)
         return True
+
+    def remove_partial_builds(self) -> None:
+        """Remove what builds left that were killed; a build that still runs is left alone."""
+        for path in self.cache.glob(f"*{PARTIAL}"):
+            process = path.name.removesuffix(PARTIAL).rpartition("-")[2]
+            if not Path("/proc", process).exists():
+                remove_tree(path)
 
     def provide(self, engine: Engine) -> str:
         """Give the image to the engine, after building it where needed.
@@ -114,12 +124,3 @@ class HostImage:
         built = self.build()
         engine.run("import", "--quiet", str(self.archive), self.name)
         return "built" if built else "taken from the cache"
-
-
-def _remove_partial_builds(cache: Path) -> None:
-    """Remove what builds left that were killed; a build that still runs is left alone."""
-    for path in cache.glob(f"*{PARTIAL}"):
-        process = path.name.removesuffix(PARTIAL).rpartition("-")[2]
-        if process.isdigit() and not Path("/proc", process).exists():
-            with suppress(OSError):
-                shutil.rmtree(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from palisade.local.footprint import Footprint, forget_stale_addresses, put_back, read_footprint
 from palisade.local.lock import exclusive
 from palisade.local.machine import boot_identity
-from palisade.local.mounts import mounts_below, unmount
+from palisade.local.mounts import remove_tree
 from palisade.local.places import RUNTIME_DIRECTORY, Places
 from palisade.local.processes import write_whole
 
@@ -48,7 +47,7 @@ def enter(places: Places) -> None:
             ledger = Ledger(boot=boot_identity(), before=read_footprint(), fleets=frozenset())
         if places.runtime.name not in ledger.fleets:
             # Most machines keep /run in memory. Where it is on disk, the engine would take dead hosts for running ones.
-            _clear(places.runtime)
+            remove_tree(places.runtime)
         _write(Ledger(ledger.boot, ledger.before, ledger.fleets | {places.runtime.name}))
         places.runtime.mkdir(mode=0o700, exist_ok=True)
 
@@ -69,7 +68,7 @@ def leave(places: Places) -> tuple[str, ...]:
         PalisadeError: something cannot be put back.
     """
     with _locked():
-        _clear(places.runtime)
+        remove_tree(places.runtime)
         ledger = _read()
         if ledger is None:
             return ()
@@ -78,7 +77,7 @@ def leave(places: Places) -> tuple[str, ...]:
             _write(Ledger(ledger.boot, ledger.before, others))
             return ()
         left = put_back(ledger.before)
-        _clear(RUNTIME_DIRECTORY)
+        remove_tree(RUNTIME_DIRECTORY)
         return left
 
 
@@ -106,9 +105,3 @@ def _write(ledger: Ledger) -> None:
     RUNTIME_DIRECTORY.mkdir(mode=0o755, exist_ok=True)
     document = {"boot": ledger.boot, "before": ledger.before.to_document(), "fleets": sorted(ledger.fleets)}
     write_whole(_file(), json.dumps(document, indent=2) + "\n")
-
-
-def _clear(directory: Path) -> None:
-    for point in mounts_below(directory):
-        unmount(point)
-    shutil.rmtree(directory, ignore_errors=True)

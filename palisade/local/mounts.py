@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from palisade.local.processes import run
@@ -40,3 +41,15 @@ def unmount(point: Path) -> None:
         PalisadeError: it is in use.
     """
     run(("umount", str(point)), remedy=f"find out who uses it: fuser --verbose --mount {point}")
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove a directory with all that is in it; what is mounted there is unmounted, never emptied.
+
+    Raises:
+        PalisadeError: a mount in it is in use.
+    """
+    for point in mounts_below(directory):
+        unmount(point)
+    if directory.exists():
+        shutil.rmtree(directory)

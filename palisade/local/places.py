@@ -48,7 +48,7 @@ class Places:
 
     @property
     def fleet_file(self) -> Path:
-        """The fleet object (contract 2); it is there exactly while the fleet is up."""
+        """The fleet object (contract 2); there from the first complete ``up`` until ``down``."""
         return self.state / "fleet.json"
 
     @property

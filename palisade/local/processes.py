@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from palisade.errors import PalisadeError
 
 LAST_LINES = 15
 """How many of a failed program's last lines are shown."""
+GRACE_SECONDS = 10.0
+"""How long a program may take to end in an orderly way before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +129,10 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
-    process.terminate()
-    try:
-        return process.communicate(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.communicate()
+    # The whole session: a program that waits for its own children would otherwise end only after them.
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=GRACE_SECONDS)
+    return process.communicate()

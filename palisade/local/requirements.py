@@ -43,13 +43,18 @@ class Shortcoming:
 def shortcomings(machine: Machine, needs: Needs) -> list[Shortcoming]:
     """Everything that keeps the fleet from running on this machine; empty if it can."""
     found = [*_rights(machine), *_kernel(machine), *_programs(machine, needs), *_room(machine, needs)]
+    # An interface's own address and its network overlap with the fleet's alike: one of them says it.
+    overlapping = {
+        interface: network
+        for interface, network in sorted(machine.networks, key=lambda used: used[1].prefixlen, reverse=True)
+        if interface != needs.interface and network.overlaps(needs.network)
+    }
     found.extend(
         Shortcoming(
             f"The fleet's network {needs.network} overlaps {network}, which this machine uses on {interface}.",
             "choose another networks.fleet (and hosts' addresses) in the configuration",
         )
-        for interface, network in machine.networks
-        if interface != needs.interface and network.overlaps(needs.network)
+        for interface, network in overlapping.items()
     )
     return found
 

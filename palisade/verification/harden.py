@@ -41,9 +41,16 @@ def harden(root: Path, project: Project, environment: str) -> None:
             stdin=subprocess.DEVNULL,
         )
     if finished.returncode != 0:
-        said = "\n".join((finished.stdout + finished.stderr).strip().splitlines()[-_SHOWN_LINES:])
+        said = _failures(finished.stdout + finished.stderr)
         raise PalisadeError(
             f"The hosts could not be hardened again, so they are still broken.\n{said}",
             where=str(inventory),
             remedy=f"ansible-playbook -i {inventory} harden.yml; or make the fleet anew: palisade local down, then up",
         )
+
+
+def _failures(output: str) -> str:
+    """What failed on which host; the end of the output if no task did."""
+    blocks = [block for block in output.split("\n\n") if "fatal: [" in block]
+    lines = (blocks[0] if blocks else output).strip().splitlines()
+    return "\n".join(lines[:_SHOWN_LINES] if blocks else lines[-_SHOWN_LINES:])

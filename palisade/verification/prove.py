@@ -124,6 +124,8 @@ def prove(suite: Suite, chosen: tuple[Assignment, ...], *, harden: Callable[[], 
                 running.detail(f"{number} of {len(chosen)}: {assignment.control.id}")
                 proof, status = _break(suite, assignment)
                 proofs.append(proof)
+                if proof.outcome is not Outcome.KILLED:
+                    running.note(f"{proof.control} on {proof.host}: {proof.outcome.replace('_', ' ')}: {proof.reason}")
                 before[assignment.key] = status
             running.outcome = f"{sum(proof.outcome is Outcome.KILLED for proof in proofs)} of {len(chosen)} noticed"
     finally:
