@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,26 @@ def on_host(host: str, *command: str, seconds: float = 60) -> subprocess.Complet
         *command,
         seconds=seconds,
     )
+
+
+def boot(host: str) -> str:
+    """Which start of the host this is; empty while nobody can log in (the kernel's boot id is the machine's)."""
+    return on_host(host, "systemctl show --property=UserspaceTimestampMonotonic --value").stdout.strip()
+
+
+def reboot(host: str, before: str = "true", *, seconds: float = 90) -> None:
+    """Reboot a host, after a command in it, and wait until somebody can log in to the new start.
+
+    Raises:
+        AssertionError: nobody can within the time.
+    """
+    old = boot(host)
+    assert old, f"{host} cannot be reached before its reboot"
+    on_host(host, f"{before} && sudo systemctl --no-block reboot")
+    deadline = time.monotonic() + seconds
+    while boot(host) in {"", old}:
+        assert time.monotonic() < deadline, f"{host} lets nobody in {seconds:.0f} s after its reboot"
+        time.sleep(0.5)  # between two attempts to log in
 
 
 @pytest.fixture(scope="session")
