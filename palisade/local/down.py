@@ -7,8 +7,9 @@ from pathlib import Path
 
 from palisade.console import Steps
 from palisade.errors import MachineError
-from palisade.local import ledger
+from palisade.local import cgroups, ledger
 from palisade.local.engine import Engine
+from palisade.local.footprint import forget_containers
 from palisade.local.lock import exclusive
 from palisade.local.machine import read_machine, runs_as_root
 from palisade.local.mounts import mounts_below, remove_tree, unmount
@@ -61,8 +62,11 @@ def down(environment: str, steps: Steps, *, purge: bool = False) -> Outcome:
                     )
                 ledger.enter(places)
                 engine.prepare(machine)
+                identities = places.host_identities
                 step.outcome = ", ".join(engine.remove_hosts()) or "none"
+                forget_containers(identities)
         with steps.step(PUT_BACK) as step:
+            cgroups.remove(places.network)
             _remove_bridge(places)
             kept = _remove_state(places, purge=purge)
             left = ledger.leave(places)

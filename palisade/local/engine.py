@@ -116,6 +116,14 @@ class Engine:
         """Whether there is a storage at all."""
         return (self.places.engine / "storage").is_dir()
 
+    def placement(self, machine: Machine) -> tuple[str, ...]:
+        """Where hosts run: systemd gives each a scope and takes it back; without it they have a control group of ours.
+
+        Args:
+            machine: What was read of this machine.
+        """
+        return () if machine.systemd else (f"--cgroup-parent=/{self.places.network}",)
+
     def prepare(self, machine: Machine) -> None:
         """Make the directories and write the configuration for this machine."""
         for name in ("storage", "networks"):
@@ -150,8 +158,14 @@ class Engine:
         return json.loads(self.run(*arguments) or "[]")
 
     def inside(self, host: str, command: Sequence[str]) -> Finished:
-        """Run a command in a host without SSH, to find out why it cannot be reached."""
-        return self.attempt("exec", host, *command)
+        """Run a command in a host without SSH, to find out why it cannot be reached.
+
+        It enters the host's namespaces only. ``podman exec`` would also enter its control group, which systemd gives up
+        in the host when it is executed anew beside cgroup v1.
+        """
+        process = str(self.query("inspect", "--type=container", host)[0]["State"]["Pid"])
+        namespaces = ("--mount", "--uts", "--ipc", "--net", "--pid")
+        return attempt(("nsenter", "--target", process, *namespaces, "--", *command))
 
     def found_hosts(self) -> dict[str, FoundHost]:
         """The hosts that are there, by name.

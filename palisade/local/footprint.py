@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from palisade.local.firewall_traces import Chain, chains_and_tables, is_in_use, removal
-from palisade.local.mounts import is_mounted, unmount
+from palisade.local.mounts import is_mounted, remove_tree, unmount
 from palisade.local.processes import run
 
 NETWORK_SETTINGS = Path("/proc/sys/net/ipv4")
@@ -19,6 +19,10 @@ NAMESPACES = Path("/run/netns")
 """Where the engine binds network namespaces; it makes this directory a mount and leaves it."""
 ADDRESS_RECORDS = Path("/run/containers/networks")
 """Where netavark keeps which container has which address, for all engines of root (podman 4.3, 5)."""
+RUNTIME_STATES = (Path("/run/runc"), Path("/run/crun"))
+"""Where the programs that podman starts containers with keep one directory per running container."""
+ENGINE_DIRECTORIES = (NAMESPACES, *RUNTIME_STATES, ADDRESS_RECORDS, ADDRESS_RECORDS.parent)
+"""What podman and the programs that it calls make outside of the fleet's own places, and leave."""
 INTERFACES = Path("/sys/class/net")
 
 
@@ -30,14 +34,14 @@ class Footprint:
         settings: Kernel settings of forwarding, by their path under ``/proc/sys/net/ipv4``.
         interfaces: Names of the network interfaces.
         chains: Tables and chains of the packet filter.
-        namespaces_exist: Whether the directory of network namespaces was there.
-        namespaces_mounted: Whether it was a mount.
+        directories: Those of :data:`ENGINE_DIRECTORIES` that were there.
+        namespaces_mounted: Whether the directory of network namespaces was a mount.
     """
 
     settings: Mapping[str, str]
     interfaces: frozenset[str]
     chains: frozenset[Chain]
-    namespaces_exist: bool
+    directories: frozenset[Path]
     namespaces_mounted: bool
 
     def to_document(self) -> dict[str, Any]:
@@ -46,7 +50,7 @@ class Footprint:
             "settings": dict(self.settings),
             "interfaces": sorted(self.interfaces),
             "chains": [[chain.family, chain.table, chain.name] for chain in sorted(self.chains)],
-            "namespaces_exist": self.namespaces_exist,
+            "directories": sorted(str(path) for path in self.directories),
             "namespaces_mounted": self.namespaces_mounted,
         }
 
@@ -57,7 +61,7 @@ class Footprint:
             settings=document["settings"],
             interfaces=frozenset(document["interfaces"]),
             chains=frozenset(Chain(*parts) for parts in document["chains"]),
-            namespaces_exist=document["namespaces_exist"],
+            directories=frozenset(Path(path) for path in document["directories"]),
             namespaces_mounted=document["namespaces_mounted"],
         )
 
@@ -72,7 +76,7 @@ def read_footprint() -> Footprint:
         settings=_read_settings(),
         interfaces=_interfaces(),
         chains=chains_and_tables(_ruleset()),
-        namespaces_exist=NAMESPACES.is_dir(),
+        directories=frozenset(path for path in ENGINE_DIRECTORIES if path.is_dir()),
         namespaces_mounted=is_mounted(NAMESPACES),
     )
 
@@ -98,8 +102,30 @@ def put_back(before: Footprint) -> tuple[str, ...]:
         left.append(f"packet forwarding: interfaces that came later may need it ({', '.join(newcomers)})")
     elif changed:
         _write_settings(before.settings)
-    left.extend(_put_back_namespaces(before))
+    if is_mounted(NAMESPACES) and not before.namespaces_mounted:
+        _forget_dead_namespaces()
+        if any(NAMESPACES.iterdir()):
+            left.append(f"{NAMESPACES}: somebody else's network namespaces are in it")
+        else:
+            unmount(NAMESPACES)
+    forget_stale_addresses()
+    for directory in ENGINE_DIRECTORIES:
+        if directory not in before.directories:
+            # One that is not empty is in use by somebody else, or not there at all.
+            with suppress(OSError):
+                directory.rmdir()
     return tuple(left)
+
+
+def forget_containers(identities: Iterable[str]) -> None:
+    """Remove what is noted of containers that do not run any more, or they could never be started again.
+
+    Args:
+        identities: Podman's identifiers of the containers.
+    """
+    for identity in identities:
+        for directory in RUNTIME_STATES:
+            remove_tree(directory / identity)
 
 
 def forget_stale_addresses(records: Path = ADDRESS_RECORDS) -> None:
@@ -117,17 +143,11 @@ def forget_stale_addresses(records: Path = ADDRESS_RECORDS) -> None:
         shutil.rmtree(records)
 
 
-def _put_back_namespaces(before: Footprint) -> list[str]:
-    if not NAMESPACES.is_dir() or before.namespaces_mounted:
-        return []
-    if any(NAMESPACES.iterdir()):
-        return [f"{NAMESPACES}: somebody else's network namespaces are in it"]
-    if is_mounted(NAMESPACES):
-        unmount(NAMESPACES)
-    if not before.namespaces_exist:
-        with suppress(OSError):
-            NAMESPACES.rmdir()
-    return []
+def _forget_dead_namespaces() -> None:
+    for path in NAMESPACES.iterdir():
+        # A live namespace is a mount; what a killed container leaves is an empty file.
+        if not is_mounted(path):
+            path.unlink()
 
 
 def _ruleset() -> dict[str, Any]:

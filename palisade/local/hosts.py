@@ -18,6 +18,7 @@ from palisade.local.access import ssh_arguments
 from palisade.local.engine import SPECIFICATION_LABEL, Engine, FoundHost
 from palisade.local.image import HostImage
 from palisade.local.keys import HOST_KEY_TYPES, public_file, public_key
+from palisade.local.machine import Machine
 from palisade.local.places import Places
 from palisade.local.processes import attempt
 
@@ -39,6 +40,7 @@ class Hosts:
     places: Places
     image: HostImage
     fleet: Fleet
+    machine: Machine
 
     def specification(self, host: FleetHost) -> str:
         """Changes whenever a host would have to be made anew: 16 hexadecimal digits."""
@@ -48,8 +50,9 @@ class Hosts:
 
     def create_arguments(self, host: FleetHost) -> tuple[str, ...]:
         """The podman command that makes a host without starting it."""
+        placement = self.engine.placement(self.machine)
         label = f"--label={SPECIFICATION_LABEL}={self.specification(host)}"
-        return ("create", *self._options(host), label, self.image.name, FIRST_PROCESS)
+        return ("create", *self._options(host), *placement, label, self.image.name, FIRST_PROCESS)
 
     def _options(self, host: FleetHost) -> tuple[str, ...]:
         return (

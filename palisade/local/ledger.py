@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from palisade.local.footprint import Footprint, forget_stale_addresses, put_back, read_footprint
+from palisade.local.footprint import Footprint, forget_containers, forget_stale_addresses, put_back, read_footprint
 from palisade.local.lock import exclusive
 from palisade.local.machine import boot_identity
 from palisade.local.mounts import remove_tree
@@ -41,13 +41,9 @@ def enter(places: Places) -> None:
         PalisadeError: the packet filter cannot be read.
     """
     with _locked():
-        ledger = _read()
-        if ledger is None:
-            forget_stale_addresses()
-            ledger = Ledger(boot=boot_identity(), before=read_footprint(), fleets=frozenset())
+        ledger = _read() or _first()
         if places.runtime.name not in ledger.fleets:
-            # Most machines keep /run in memory. Where it is on disk, the engine would take dead hosts for running ones.
-            remove_tree(places.runtime)
+            _forget_earlier_boot(places)
         _write(Ledger(ledger.boot, ledger.before, ledger.fleets | {places.runtime.name}))
         places.runtime.mkdir(mode=0o700, exist_ok=True)
 
@@ -92,13 +88,31 @@ def _file() -> Path:
 
 
 def _read() -> Ledger | None:
+    ledger = _read_of_any_boot()
+    return ledger if ledger and ledger.boot == boot_identity() else None
+
+
+def _read_of_any_boot() -> Ledger | None:
     try:
         document = json.loads(_file().read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    if document["boot"] != boot_identity():
-        return None
     return Ledger(document["boot"], Footprint.from_document(document["before"]), frozenset(document["fleets"]))
+
+
+def _first() -> Ledger:
+    forget_stale_addresses()
+    before = read_footprint()
+    if earlier := _read_of_any_boot():
+        # Directories that an earlier boot's fleets made are still there where /run is on disk.
+        before = replace(before, directories=before.directories & earlier.before.directories)
+    return Ledger(boot=boot_identity(), before=before, fleets=frozenset())
+
+
+def _forget_earlier_boot(places: Places) -> None:
+    """Most machines keep ``/run`` in memory. Where it is on disk, dead hosts would be taken for running ones."""
+    remove_tree(places.runtime)
+    forget_containers(places.host_identities)
 
 
 def _write(ledger: Ledger) -> None:

@@ -72,13 +72,19 @@ class Places:
 
     @property
     def network(self) -> str:
-        """The fleet's network and its bridge on this machine; 15 characters, the most that Linux allows."""
+        """The name of the fleet's network, bridge and control group; 15 characters, the most that a bridge may have."""
         return f"palisade-{self.digits[:6]}"
 
     @property
     def engine(self) -> Path:
         """The engine's storage: images, hosts and their disks."""
         return self.state / "engine"
+
+    @property
+    def host_identities(self) -> tuple[str, ...]:
+        """The engine's identifiers of the hosts, whether it can be asked or not."""
+        directory = self.engine / "storage/overlay-containers"
+        return tuple(sorted(path.name for path in directory.iterdir() if path.is_dir())) if directory.is_dir() else ()
 
     @property
     def lock(self) -> Path:

@@ -50,9 +50,9 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
     fleet = fleet_of(configuration)
     places = Places.of(fleet.environment)
     image = HostImage(source=project.root / "images" / "host", cache=places.images)
-    hosts = Hosts(engine=Engine(places), places=places, image=image, fleet=fleet)
     with steps.step(CHECK) as step:
         machine = _check(configuration, places, step, may_install=may_install)
+    hosts = Hosts(engine=Engine(places), places=places, image=image, fleet=fleet, machine=machine)
     with exclusive(places.lock, waiting=lambda holder: step.note(_waiting(places, holder))):
         ledger.enter(places)
         places.state.mkdir(parents=True, exist_ok=True)

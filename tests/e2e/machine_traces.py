@@ -38,6 +38,7 @@ def traces() -> dict[str, list[str]]:
     files = [path for area in areas for path in area.iterdir() if path.is_file() and path.name not in NO_SETTINGS]
     files.extend(Path("/proc/sys/net/ipv4/conf").glob("*/*"))
     return {
+        "control groups": sorted(str(path) for path in Path("/sys/fs/cgroup").glob("**/palisade-*")),
         "interfaces": output("ip", "-oneline", "-family", "inet", "address"),
         "mounts": [str(point) for point in parse_mounts(MOUNTS.read_text(encoding="utf-8"))],
         "packet filter": output("nft", "--stateless", "list", "ruleset"),

@@ -5,6 +5,7 @@ Needs root and the Debian packages of ``palisade.local.programs``. The tests use
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
@@ -14,11 +15,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from palisade.local import cgroups
 from palisade.local.engine import Engine
 from palisade.local.image import HostImage
 from palisade.local.lock import exclusive
@@ -30,17 +33,19 @@ REPOSITORY = HERE.parents[1]
 ENVIRONMENT = "fleet-test"
 NETWORK = "10.79.0"
 
-# It has rules of its own in the very tables that hosts need, and nothing in /run.
-MACHINE = """
-mount -t tmpfs tmpfs /run
+# What this machine's own fleets have mounted there.
+CLEAR = "umount --recursive --lazy /run/netns 2>/dev/null || true\n"
+RUN = "mount -t tmpfs tmpfs /run"
+# The machine has rules of its own in the very tables that hosts need.
+BOOT = f"""
+{RUN}
+mkdir -p /run/mount
 ip link set lo up
 echo 0 > /proc/sys/net/ipv4/ip_forward
 iptables -N MINE
 iptables -A INPUT -p tcp --dport 22 -j ACCEPT
 nft add table inet mine
-nft add chain inet mine input "{ type filter hook input priority 0; policy accept; }"
-echo ready
-read end
+nft add chain inet mine input "{{ type filter hook input priority 0; policy accept; }}"
 """
 
 CONFIGURATION = """
@@ -123,31 +128,52 @@ class Bench:
         commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
         return {**traces, "processes": [str(command) for command in commands if bytes(self.home) in command]}
 
-    def traces_since(self, before: dict[str, list[str]]) -> dict[str, set[str]]:
+    def traces_since(self, before: dict[str, list[str]]) -> dict[str, list[str]]:
         now = self.traces()
-        return {name: set(now[name]) ^ set(before[name]) for name in now if now[name] != before[name]}
+        differences = {name: difflib.ndiff(before[name], now[name]) for name in now}
+        changed = {name: [line for line in lines if line[0] in "+-"] for name, lines in differences.items()}
+        return {name: lines for name, lines in changed.items() if lines}
 
     def configure(self, environment: str = ENVIRONMENT, *, registry: int = 21) -> None:
         text = CONFIGURATION.format(network=NETWORK, registry=registry)
         (self.project / f"Pulumi.{environment}.yaml").write_text(text, encoding="utf-8")
 
-    def forget_what_a_reboot_forgets(self) -> None:
-        """Stop everything at once and let the ledger say what it says of a fleet of an earlier boot."""
-        self.output(*self.engine_command, "stop", "--all", "--time=0")
-        runtime = Path(f"/proc/{self.holder}/root{RUNTIME_DIRECTORY}")
-        with exclusive(runtime.with_suffix(".lock"), waiting=lambda _: None):
-            document = json.loads((runtime / "machine.json").read_text(encoding="utf-8"))
-            document["boot"] = "an earlier one"
-            (runtime / "machine.json").write_text(json.dumps(document), encoding="utf-8")
+    def reboot(self, before: dict[str, list[str]], *, run_in_memory: bool) -> None:
+        """What a reboot does: every process ends at once, mounts, links and rules are gone, ``/run`` may be empty."""
+        network = Path(f"/proc/{self.holder}/ns/net").readlink()
+        here = [path.parent.parent for path in Path("/proc").glob("[0-9]*/ns/net") if link(path) == network]
+        processes = {int(path.name) for path in here} - {self.holder}
+        for path in here:
+            processes |= {int(child) for child in (path / "task" / path.name / "children").read_text().split()}
+        for process in processes - {self.holder}:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        mounts = self.traces()["mounts"]
+        for point in reversed(mounts[len(before["mounts"]) :]):
+            self.output("umount", "--lazy", point)
+        self.output("ip", "link", "delete", self.places.network)
+        cgroups.remove(self.places.network)
+        self.output("nft", "flush", "ruleset")
+        if run_in_memory:
+            self.output("umount", "/run")
+        else:
+            ledger = Path(f"/proc/{self.holder}/root{RUNTIME_DIRECTORY}/machine.json")
+            document = json.loads(ledger.read_text(encoding="utf-8"))
+            ledger.write_text(json.dumps({**document, "boot": "an earlier one"}), encoding="utf-8")
+        self.output("sh", "-euc", BOOT if run_in_memory else BOOT.replace(RUN, ""))
 
     @property
     def state(self) -> Path:
         return self.home / "state/palisade/fleets" / ENVIRONMENT
 
     @property
-    def engine_command(self) -> tuple[str, ...]:
+    def places(self) -> Places:
         digits = hashlib.sha256(bytes(self.state)).hexdigest()[:8]
-        engine = Engine(Places(ENVIRONMENT, self.state, RUNTIME_DIRECTORY / f"{ENVIRONMENT}-{digits}", self.home))
+        return Places(ENVIRONMENT, self.state, RUNTIME_DIRECTORY / f"{ENVIRONMENT}-{digits}", self.home)
+
+    @property
+    def engine_command(self) -> tuple[str, ...]:
+        engine = Engine(self.places)
         return ("env", *(f"{name}={value}" for name, value in engine.environment.items()), *engine.arguments)
 
 
@@ -166,7 +192,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         "PALISADE_PROJECT": str(project),
     }
     with subprocess.Popen(
-        ["unshare", "--net", "--mount", "sh", "-euc", MACHINE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ["unshare", "--net", "--mount", "sh", "-euc", f"{CLEAR}{BOOT}echo ready\nread end"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as holder:
         assert holder.stdin is not None
         assert holder.stdout is not None
@@ -190,6 +219,13 @@ def lend_built_image(cache: Path) -> None:
     built.build()
     cache.mkdir(parents=True)
     shutil.copyfile(built.archive, HostImage(source=source, cache=cache).archive)
+
+
+def link(path: Path) -> Path | None:
+    try:
+        return path.readlink()
+    except OSError:
+        return None
 
 
 def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
@@ -237,8 +273,8 @@ def test_a_host_cannot_change_the_machine(bench: Bench, before: dict[str, list[s
     ):
         assert bench.host("registry-1", *command, "2>/dev/null", "||", "echo", "refused").endswith("refused"), command
     assert bench.host("registry-1", "sudo", "sysctl", "-w", "net.core.somaxconn=4097") == "net.core.somaxconn = 4097"
-    settings = bench.traces_since(before)["settings"]
-    assert {setting for setting in settings if not setting.startswith("/proc/sys/net/")} == set()
+    changed = set(bench.traces()["settings"]) ^ set(before["settings"])
+    assert {setting for setting in changed if not setting.startswith("/proc/sys/net/")} == set()
 
 
 def test_a_reboot_of_a_host_comes_back_by_itself(bench: Bench) -> None:
@@ -251,8 +287,11 @@ def test_a_reboot_of_a_host_comes_back_by_itself(bench: Bench) -> None:
     assert bench.host("registry-1", "ls", "/var/lib/kept") == "/var/lib/kept"
 
 
-def test_a_reboot_of_the_machine_is_followed_by_an_up_with_the_same_disks(bench: Bench) -> None:
-    bench.forget_what_a_reboot_forgets()
+@pytest.mark.parametrize("run_in_memory", [True, False], ids=["/run in memory", "/run on disk"])
+def test_a_reboot_of_the_machine_is_followed_by_an_up_with_the_same_disks(
+    bench: Bench, before: dict[str, list[str]], *, run_in_memory: bool
+) -> None:
+    bench.reboot(before, run_in_memory=run_in_memory)
     assert {row["state"] for row in bench.hosts().values()} == {"down"}
     assert "started again: bastion-1, registry-1" in bench.succeed("up").progress
     assert bench.host("registry-1", "ls", "/var/lib/kept") == "/var/lib/kept"
@@ -327,7 +366,7 @@ palisade.__main__.main()
 
 def test_down_leaves_no_trace_and_can_be_repeated(bench: Bench, before: dict[str, list[str]]) -> None:
     bench.succeed("down")
-    assert bench.traces_since(before) == {}
+    assert json.dumps(bench.traces_since(before)) == "{}"
     assert sorted(path.name for path in bench.state.iterdir()) == ["engine"]
     status = json.loads(bench.succeed("status", "--output", "json").answer)
     assert status["state"] == "down"
@@ -346,6 +385,6 @@ def test_hosts_that_were_killed_from_outside_are_named_and_removed_without_a_tra
     assert refused.status == 5
     assert "Killed from outside, and lost to the engine: registry-1." in refused.progress
     bench.succeed("down", "--purge")
-    assert bench.traces_since(before) == {}
+    assert json.dumps(bench.traces_since(before)) == "{}"
     assert not bench.state.exists()
     assert list((bench.home / "cache").rglob("*.tar")) == []

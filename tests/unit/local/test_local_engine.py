@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+from local_samples import FLEET, NETWORK, machine, places
+
+from palisade.errors import ConfigurationError, PalisadeError
+from palisade.local.engine import SPECIFICATION_LABEL, Engine, FoundHost, configuration_text, host_state, storage_text
+from palisade.local.hosts import Hosts
+from palisade.local.image import HostImage
+from palisade.local.keys import make_keys
+from palisade.local.machine import Machine
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+HYBRID_CONTAINER = machine(
+    cgroup_unified=False, systemd=False, files_limit=20_000, processes_limit=32_768, may_raise_limits=False
+)
+
+
+def read(configured: Machine) -> dict[str, dict[str, object]]:
+    return tomllib.loads(configuration_text(configured, "/run/palisade/x"))
+
+
+def test_an_ordinary_machine_keeps_the_defaults_of_podman() -> None:
+    document = read(machine())
+    assert document["containers"] == {}
+    assert document["engine"] == {"lock_type": "file", "tmp_dir": "/run/palisade/x"}
+
+
+def test_cgroup_v1_beside_v2_takes_runc_and_low_limits_are_not_exceeded() -> None:
+    document = read(HYBRID_CONTAINER)
+    assert document["containers"] == {"default_ulimits": ["nofile=20000:20000", "nproc=32768:32768"]}
+    assert document["engine"] == {
+        "lock_type": "file",
+        "tmp_dir": "/run/palisade/x",
+        "runtime": "runc",
+        "cgroup_manager": "cgroupfs",
+        "events_logger": "file",
+    }
+
+
+@pytest.mark.parametrize(
+    ("limits", "ulimits"),
+    [
+        ({"files_limit": 1_048_576, "processes_limit": 4_194_304}, None),
+        ({"files_limit": 1_048_575, "processes_limit": 4_194_304}, ["nofile=1048575:1048575"]),
+        ({"files_limit": 2**63 - 1, "processes_limit": 100}, ["nproc=100:100"]),
+    ],
+)
+def test_only_limits_that_are_too_low_are_set(limits: dict[str, int], ulimits: list[str] | None) -> None:
+    assert read(machine(may_raise_limits=False, **limits))["containers"].get("default_ulimits") == ulimits
+    assert read(machine(may_raise_limits=True, **limits))["containers"] == {}
+
+
+def test_everything_that_the_engine_writes_is_in_the_fleets_own_places(tmp_path: Path) -> None:
+    engine = Engine(places(tmp_path))
+    options = dict(option.split("=", 1) for option in engine.arguments if "=" in option)
+    assert {name for name, value in options.items() if not value.startswith(str(tmp_path))} == {"--storage-driver"}
+    assert all(value.startswith(str(tmp_path)) for value in engine.environment.values())
+    storage = tomllib.loads(storage_text(engine.places))["storage"]
+    assert (storage["graphroot"], storage["runroot"]) == (options["--root"], options["--runroot"])
+
+
+@pytest.mark.parametrize(("said", "expected"), [("running", "running"), ("exited", "exited"), ("created", "created")])
+def test_a_host_whose_first_process_lives_is_what_podman_says(said: str, expected: str) -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        assert host_state(said, process.pid) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("running", "dead"), ("stopping", "dead"), ("exited", "exited"), ("created", "created")]
+)
+def test_a_host_whose_first_process_is_gone_is_dead_whatever_podman_says(said: str, expected: str) -> None:
+    process = subprocess.Popen(["true"], stdin=subprocess.DEVNULL)
+    # A process that has ended but was not waited for (a zombie) still has an entry in /proc.
+    subprocess.run(["sh", "-c", f"while ! grep -q ') Z' /proc/{process.pid}/stat; do :; done"], check=True, timeout=5)
+    assert host_state(said, process.pid) == expected
+    process.wait()
+    assert host_state(said, process.pid) == expected
+
+
+def fleet_hosts(directory: Path) -> Hosts:
+    where = places(directory)
+    make_keys(where, [host.name for host in FLEET.hosts])
+    image = HostImage(source=REPOSITORY / "images/host", cache=where.images)
+    return Hosts(engine=Engine(where), places=where, image=image, fleet=FLEET, machine=machine())
+
+
+def as_found(hosts: Hosts, state: str = "running") -> dict[str, FoundHost]:
+    return {host.name: FoundHost(state, hosts.specification(host), None) for host in FLEET.hosts}
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Hosts:
+    return fleet_hosts(tmp_path_factory.mktemp("hosts"))
+
+
+def test_a_host_is_created_with_its_name_address_and_what_it_was_made_from(hosts: Hosts) -> None:
+    arguments = hosts.create_arguments(FLEET.hosts[0])
+    assert arguments[0] == "create"
+    assert {"--name=bastion-1", "--hostname=bastion-1", "--ip=10.79.0.10", "--network=palisade-0123ab"} <= set(
+        arguments
+    )
+    assert {"--privileged", "--systemd=always", "--restart=always"} <= set(arguments)
+    assert f"--label={SPECIFICATION_LABEL}={hosts.specification(FLEET.hosts[0])}" in arguments
+    assert arguments[-2:] == (hosts.image.name, "/usr/local/sbin/start-host")
+
+
+def test_hosts_have_a_control_group_of_ours_only_where_systemd_gives_them_none(hosts: Hosts) -> None:
+    container = replace(hosts, machine=HYBRID_CONTAINER)
+    host = FLEET.hosts[0]
+    assert set(container.create_arguments(host)) - set(hosts.create_arguments(host)) == {
+        "--cgroup-parent=/palisade-0123ab"
+    }
+    assert container.specification(host) == hosts.specification(host)
+
+
+def test_hosts_that_are_as_configured_are_accepted_and_so_are_hosts_that_are_still_missing(hosts: Hosts) -> None:
+    hosts.refuse_others({})
+    hosts.refuse_others(as_found(hosts))
+    hosts.refuse_others({"db-1": as_found(hosts)["db-1"]})
+
+
+def test_hosts_that_were_made_from_something_else_are_refused_by_name(hosts: Hosts) -> None:
+    moved = FLEET.hosts[1].model_copy(update={"address": NETWORK[99]})
+    found = as_found(hosts)
+    found["registry-1"] = FoundHost("running", hosts.specification(moved), None)
+    found["registry-9"] = FoundHost("exited", "0" * 16, None)
+    with pytest.raises(ConfigurationError) as refused:
+        hosts.refuse_others(found)
+    assert refused.value.problem == (
+        "The fleet test exists as something else (made from another configuration, image or key: registry-1; "
+        "no longer in the configuration: registry-9)."
+    )
+    assert refused.value.remedy is not None
+    assert refused.value.remedy.endswith(
+        "palisade local down --environment test && palisade local up --environment test"
+    )
+
+
+def test_another_network_or_key_makes_other_hosts(hosts: Hosts, tmp_path: Path) -> None:
+    host = FLEET.hosts[0]
+    networks = FLEET.networks.model_copy(update={"fleet": IPv4Network("10.79.0.0/16")})
+    wider = replace(hosts, fleet=FLEET.model_copy(update={"networks": networks}))
+    assert wider.specification(host) != hosts.specification(host)
+    assert fleet_hosts(tmp_path).specification(host) != hosts.specification(host)
+
+
+def test_dead_hosts_are_refused_by_name(hosts: Hosts) -> None:
+    with pytest.raises(PalisadeError, match=r"lost to the engine: bastion-1, db-1, registry-1\."):
+        hosts.refuse_others(as_found(hosts, "dead"))

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+from local_samples import places
+
+from palisade.local.network import definition, gateway, parse_routes
+from palisade.local.places import Places
+
+
+@pytest.mark.parametrize(
+    ("route", "expected"),
+    [
+        ({"dst": "192.0.2.0/24", "dev": "eth0", "scope": "link"}, (("eth0", "192.0.2.0/24"),)),
+        ({"dst": "10.0.0.0/8", "gateway": "192.0.2.9", "dev": "eth0"}, (("eth0", "10.0.0.0/8"),)),
+        ({"type": "local", "dst": "192.0.2.2", "dev": "eth0"}, (("eth0", "192.0.2.2/32"),)),
+        ({"type": "blackhole", "dst": "10.9.0.0/16"}, (("a route", "10.9.0.0/16"),)),
+        ({"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"}, ()),
+        ({"type": "broadcast", "dst": "192.0.2.255", "dev": "eth0"}, ()),
+    ],
+)
+def test_networks_in_use_are_those_that_routes_lead_to(
+    route: dict[str, object], expected: tuple[tuple[str, str], ...]
+) -> None:
+    found = parse_routes(json.dumps([route]))
+    assert tuple((interface, str(network)) for interface, network in found) == expected
+
+
+def test_no_answer_means_no_networks() -> None:
+    assert parse_routes("") == ()
+
+
+def test_the_machine_is_the_first_address_of_the_network() -> None:
+    network = IPv4Network("10.79.4.0/22")
+    assert gateway(network) == IPv4Address("10.79.4.1")
+    subnets = [{"subnet": "10.79.4.0/22", "gateway": "10.79.4.1"}]
+    assert definition(network, name="palisade-0123ab")["subnets"] == subnets
+
+
+def test_the_bridge_has_a_name_that_linux_allows_and_that_is_the_fleets_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert places(tmp_path).network == "palisade-0123ab"
+    names = set()
+    for home in ("a", "b"):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / home))
+        names |= {Places.of(environment).network for environment in ("local", "a-name-that-is-rather-long")}
+    assert len(names) == 4
+    assert {len(name) for name in names} == {15}
