@@ -19,6 +19,8 @@ from palisade.verification.backend import SessionBackend
 
 CONNECT_SECONDS = 10
 """How long a host may take to answer; the local fleet answers within one second on two busy cores."""
+LOGIN_SECONDS = 15
+"""How long a fresh login may take in all; a connection that a host should refuse to carry may hang for minutes."""
 _FRESH = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
 
 
@@ -104,14 +106,20 @@ class Connections:
         return self._fresh("-W", destination, name)
 
     def _fresh(self, *arguments: str) -> Answer:
-        process = subprocess.run(
+        process = subprocess.Popen(
             ["ssh", "-F", str(self._configuration), *_FRESH, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        return Answer(process.returncode, process.stdout, process.stderr)
+        try:
+            output, log = process.communicate(timeout=LOGIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, log = process.communicate()
+            log += f"no end within {LOGIN_SECONDS} s"
+        return Answer(process.returncode, output, log)
 
     def require_reachable(self, hosts: tuple[FleetHost, ...]) -> None:
         """Open the connection to each host and try sudo there; all hosts at the same time.
