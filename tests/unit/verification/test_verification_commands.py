@@ -12,6 +12,8 @@ from verification_sample import a_fleet
 from palisade.__main__ import application
 from palisade.errors import ExitCode, PalisadeError
 from palisade.fleet import HostGroup
+from palisade.verification.backend import SessionLostError
+from palisade.verification.connections import Connections
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -63,3 +65,14 @@ def test_refused_before_a_host_is_touched(
 ) -> None:
     error = refused(monkeypatch, tmp_path, closed_port, *arguments)
     assert (error.problem, error.exit_code) == (problem, ExitCode.USAGE)
+
+
+def test_a_session_that_cannot_be_opened_says_why(closed_port: int) -> None:
+    fleet = a_fleet(registry_1=HostGroup.REGISTRY)
+    address = {"address": "127.0.0.1", "ssh_port": closed_port}
+    fleet = fleet.model_copy(update={"hosts": (fleet.hosts[0].model_copy(update=address),)})
+    with (
+        Connections(fleet) as connections,
+        pytest.raises(SessionLostError, match=r"session to registry-1 was lost: .*Connection refused"),
+    ):
+        connections.host("registry-1").run("true")
