@@ -55,8 +55,9 @@ def chains_and_tables(ruleset: Ruleset) -> frozenset[Chain]:
 def is_in_use(ruleset: Ruleset) -> bool:
     """Whether a network of netavark's is left, of whatever engine: the shared chains are needed then."""
     return any(
-        (chain.name.startswith("NETAVARK") and chain.name not in SHARED_CHAINS)
-        or (chain.table == OWN_TABLE and chain.name.startswith("nv_"))
+        chain.name.startswith("nv_")
+        if chain.table == OWN_TABLE
+        else chain.name.startswith("NETAVARK") and chain.name not in SHARED_CHAINS
         for chain in chains_and_tables(ruleset)
     )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from palisade.local.firewall_traces import Chain, chains_and_tables, is_in_use, removal
+from palisade.local.firewall_traces import chains_and_tables, is_in_use, removal
 
 Object = dict[str, Any]
 HOOKS = {"POSTROUTING", "PREROUTING", "OUTPUT", "FORWARD"}
@@ -42,6 +42,15 @@ LEFT = [
     chain("filter", "NETAVARK_FORWARD"),
     chain("filter", "FORWARD"),
     rule("filter", "FORWARD", 5, to="NETAVARK_FORWARD"),
+]
+
+
+# What netavark 1.14 (Debian 13) was seen to leave.
+NEWER = [
+    table("netavark", "inet"),
+    chain("netavark", "FORWARD", "inet"),
+    chain("netavark", "NETAVARK-ISOLATION-1", "inet"),
+    chain("netavark", "NETAVARK-HOSTPORT-DNAT", "inet"),
 ]
 
 
@@ -99,19 +108,19 @@ def test_rules_and_chains_of_others_stay_with_their_table() -> None:
 
 
 def test_the_table_of_newer_versions_goes_as_a_whole() -> None:
-    newer = [table("netavark", "inet"), chain("netavark", "FORWARD", "inet"), chain("netavark", "NETAVARK-ISOLATION-1")]
-    assert words(removal(ruleset(*newer), frozenset())) == ["delete table netavark"]
-    assert removal(ruleset(*newer), frozenset({Chain("inet", "netavark")})) == []
+    assert words(removal(ruleset(*NEWER), frozenset())) == ["delete table netavark"]
+    assert removal(ruleset(*NEWER), chains_and_tables(ruleset(*NEWER))) == []
 
 
 @pytest.mark.parametrize(
     ("objects", "expected"),
     [
         (LEFT, False),
+        (NEWER, False),
         ([], False),
         ([*LEFT, chain("nat", "NETAVARK-1D8721804F16F")], True),
         ([*LEFT, chain("nat", "NETAVARK-DN-1D8721804F16F")], True),
-        ([table("netavark", "inet"), chain("netavark", "nv_2f259bab_10_88_0_0_nm16", "inet")], True),
+        ([*NEWER, chain("netavark", "nv_2f259bab_10_88_0_0_nm16", "inet")], True),
         ([table("filter"), chain("filter", "DOCKER")], False),
     ],
 )
