@@ -41,7 +41,7 @@ def down(environment: str, steps: Steps, *, purge: bool = False) -> Outcome:
     Args:
         environment: The name of the fleet.
         steps: Where progress is shown; made from :data:`DOWN_STEPS`.
-        purge: Whether the host images go as well.
+        purge: Whether the host images go as well; the built ones stay while another fleet of this user is there.
 
     Raises:
         MachineError: not root, or a program that removing takes is not there.
@@ -82,9 +82,10 @@ def _remove_state(places: Places, *, purge: bool) -> tuple[Path, ...]:
     for point in mounts_below(places.state):
         unmount(point)
     if purge:
+        remove_tree(places.engine)
+    if purge and not places.has_neighbours:
         for archive in places.images.glob("host-*.tar"):
             archive.unlink()
-        remove_tree(places.engine)
     if not places.state.exists():
         return ()
     for path in places.state.iterdir():

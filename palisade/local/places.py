@@ -87,6 +87,12 @@ class Places:
         return tuple(sorted(path.name for path in directory.iterdir() if path.is_dir())) if directory.is_dir() else ()
 
     @property
+    def has_neighbours(self) -> bool:
+        """Whether this user has other local fleets, or their images."""
+        fleets = self.state.parent
+        return fleets.is_dir() and any(path.is_dir() and path != self.state for path in fleets.iterdir())
+
+    @property
     def lock(self) -> Path:
         """Held by the one process that changes this fleet; beside the state, which ``down`` removes."""
         return self.state.with_name(f"{self.environment}.lock")

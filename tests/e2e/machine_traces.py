@@ -1,9 +1,13 @@
-"""Run on the machine under test: prints, as JSON, everything of it that starting hosts could change."""
+"""Run on the machine under test: prints, as JSON, everything of it that starting hosts could change.
+
+The argument is the name of the fleet's control group: groups are the kernel's, so those of other fleets are seen too.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 from palisade.local.mounts import MOUNTS, parse_mounts
@@ -33,12 +37,12 @@ def setting(path: Path) -> str:
         return f"errno {error.errno}"
 
 
-def traces() -> dict[str, list[str]]:
+def traces(name: str) -> dict[str, list[str]]:
     areas = [Path("/proc/sys", area) for area in ("kernel", "vm", "fs", "net/ipv4")]
     files = [path for area in areas for path in area.iterdir() if path.is_file() and path.name not in NO_SETTINGS]
     files.extend(Path("/proc/sys/net/ipv4/conf").glob("*/*"))
     return {
-        "control groups": sorted(str(path) for path in Path("/sys/fs/cgroup").glob("**/palisade-*")),
+        "control groups": sorted(str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{name}")),
         "interfaces": output("ip", "-oneline", "-family", "inet", "address"),
         "mounts": [str(point) for point in parse_mounts(MOUNTS.read_text(encoding="utf-8"))],
         "packet filter": output("nft", "--stateless", "list", "ruleset"),
@@ -50,4 +54,4 @@ def traces() -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(traces()))  # noqa: T201 - the answer
+    print(json.dumps(traces(sys.argv[1])))  # noqa: T201 - the answer

@@ -124,7 +124,9 @@ class Bench:
         return {row["host"]: row for row in document["hosts"]}
 
     def traces(self) -> dict[str, list[str]]:
-        traces: dict[str, list[str]] = json.loads(self.output(sys.executable, str(HERE / "machine_traces.py")))
+        traces: dict[str, list[str]] = json.loads(
+            self.output(sys.executable, str(HERE / "machine_traces.py"), self.places.network)
+        )
         commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
         return {**traces, "processes": [str(command) for command in commands if bytes(self.home) in command]}
 
