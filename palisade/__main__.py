@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-import click
 import typer
 
 from palisade.commands import inventory, local, plan
@@ -45,7 +44,7 @@ def main() -> None:
     except PalisadeError as error:
         print_error(error, requested_output(sys.argv[1:]))
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(ExitCode.INTERRUPTED)
 
 
