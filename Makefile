@@ -48,7 +48,7 @@ lint: $(READY) ## ruff, mypy, ansible-lint, yamllint, shellcheck
 	@ruff check --quiet .
 	@mypy
 	@yamllint --strict .
-	@ansible-lint --offline -q
+	@ANSIBLE_INVENTORY=localhost, ansible-lint --offline -q
 	@shellcheck $(shell git ls-files | xargs -r grep --files-with-matches --extended-regexp '^#!.*\b(ba)?sh\b' --binary-files=without-match -m1)
 
 .PHONY: test-fast

@@ -24,6 +24,8 @@ def to_ansible(fleet: Fleet) -> dict[str, Any]:
         "all": {
             "children": sorted(groups),
             "vars": {
+                # Ansible names its connections by host name only: two fleets with the same names must not share them.
+                "ansible_control_path_dir": f"~/.ansible/cp/{fleet.environment}",
                 "palisade_environment": fleet.environment,
                 "palisade_fleet_network": str(fleet.networks.fleet),
                 "palisade_operator_networks": [str(network) for network in fleet.networks.operators],

@@ -106,3 +106,16 @@ def test_a_late_confirmation_is_refused() -> None:
     assert late.returncode == 1
     assert "too late: the settings were rolled back at" in late.stderr
     assert on_host(host, f"{GUARD} arm && {GUARD} confirm").returncode == 0
+
+
+def test_a_rollback_without_a_copy_touches_nothing() -> None:
+    host = "registry-2"
+    before = on_host(host, ACCESS).stdout
+    state = "/var/lib/palisade/lockout-guard"
+    refused = on_host(host, f"sudo install -d {state} && sudo touch {state}/armed && {GUARD} rollback")
+    assert refused.returncode == 1
+    assert "there is no copy to go back to: nothing was changed" in refused.stderr
+    assert on_host(host, ACCESS).stdout == before
+    armed_again = on_host(host, f"sudo touch {state}/armed && {GUARD} arm && sudo test -d {state}/snapshot/etc/ssh")
+    assert armed_again.returncode == 0, "an armed guard without a copy makes one"
+    assert on_host(host, f"{GUARD} confirm").returncode == 0

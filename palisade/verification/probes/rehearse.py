@@ -229,8 +229,8 @@ def lockout() -> dict[str, object]:
     found: dict[str, object] = {
         "after_4_wrong": _right_after(4),
         "after_5_wrong": _right_after(5),
-        "locked_14_minutes_ago": _right_after(MANY, seconds=14 * 60),
-        "locked_16_minutes_ago": _right_after(MANY, seconds=16 * 60),
+        "locked_29_minutes_ago": _right_after(MANY, seconds=29 * 60),
+        "locked_31_minutes_ago": _right_after(MANY, seconds=31 * 60),
         "root_locked_50_seconds_ago": _right_after(MANY, user="root", seconds=50),
         "root_locked_70_seconds_ago": _right_after(MANY, user="root", seconds=70),
     }

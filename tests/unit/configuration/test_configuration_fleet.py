@@ -69,6 +69,7 @@ def test_groups_and_variables_of_all_hosts() -> None:
     assert inventory["all"] == {
         "children": ["bastion", "database", "registry"],
         "vars": {
+            "ansible_control_path_dir": "~/.ansible/cp/dev",
             "palisade_environment": "dev",
             "palisade_fleet_network": "10.20.0.0/24",
             "palisade_operator_networks": ["10.9.0.0/24"],
