@@ -49,7 +49,7 @@ lint: $(READY) ## ruff, mypy, ansible-lint, yamllint, shellcheck
 	@mypy
 	@yamllint --strict .
 	@ANSIBLE_INVENTORY=localhost, ansible-lint --offline -q
-	@shellcheck $(shell git ls-files | xargs -r grep --files-with-matches --extended-regexp '^#!.*\b(ba)?sh\b' --binary-files=without-match -m1)
+	@git grep --files-with-matches --extended-regexp '^#!.*\b(ba)?sh$$' | xargs shellcheck
 
 .PHONY: test-fast
 test-fast: lint $(READY) ## Linters and every test that needs no host (two minutes)
