@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+# Ansible wants UTF-8 whatever the login brought along.
+export LC_ALL := C.UTF-8
 export PATH := $(CURDIR)/.venv/bin:$(HOME)/.local/bin:$(PATH)
 
 ENVIRONMENT ?= local
@@ -24,7 +26,7 @@ up: $(READY) ## Start the local fleet, harden it, verify it; ends with the repor
 
 .PHONY: down
 down: $(READY) ## Remove the local fleet and every trace of it
-	@palisade local down
+	@palisade local down --purge
 
 .PHONY: harden
 harden: $(READY) ## Harden the running local fleet

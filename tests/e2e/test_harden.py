@@ -65,3 +65,4 @@ def test_bad_input_is_refused_before_a_host_is_touched(variables: dict[str, obje
     assert refused.returncode != 0
     assert message in " ".join(refused.stdout.split())
     assert recap(refused.stdout)["registry-1"].changed == 0
+    assert "Arm the guard" not in refused.stdout, "refused before anything of the host is looked at twice"
