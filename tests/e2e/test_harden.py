@@ -31,7 +31,7 @@ def test_one_concern_alone_mends_it_and_leaves_the_others() -> None:
     assert broken.returncode == 0, broken.stderr
     alone = harden("--tags", "sysctl", "--limit", "db-1")
     assert alone.returncode == 0, alone.stdout[-4000:]
-    assert on_host("db-1", "sysctl -n net.ipv4.tcp_syncookies").stdout.strip() == "1"
+    assert on_host("db-1", "/usr/sbin/sysctl -n net.ipv4.tcp_syncookies").stdout.strip() == "1"
     assert on_host("db-1", "test -e /etc/issue").returncode == 1, "--tags sysctl must not write the banner"
     whole = harden("--limit", "db-1")
     assert whole.returncode == 0, whole.stdout[-4000:]
