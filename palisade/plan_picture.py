@@ -9,15 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil, floor, log10
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from palisade.config_values import MAXIMUM_RPS
 from palisade.planning import Plan, readable_tib
 from palisade.sizing import BYTES_PER_TIB, RPS_PER_CLUSTER, audit_storage_bytes, scale_for
-
-TEMPLATES = Path(__file__).resolve().parents[1] / "templates" / "plan"
+from palisade.templates import markup_environment
 
 _LEFT, _RIGHT = 84.0, 924.0
 _NODES_TOP, _NODES_BOTTOM = 164.0, 370.0
@@ -77,13 +73,7 @@ def draw(plan: Plan) -> str:
     bytes_per_rps = audit_storage_bytes(sizing.traffic.average_rps, plan.audit) / peak
     shown_tib = bytes_per_rps * shown_rps / BYTES_PER_TIB
     storage = Axis(_headroom(shown_tib), _STORAGE_BOTTOM, _STORAGE_TOP)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = markup_environment("plan")
     environment.filters.update(number=_full, tib=readable_tib)
     return environment.get_template("plan.svg.j2").render(
         plan=plan,

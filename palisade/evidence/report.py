@@ -6,18 +6,17 @@ import base64
 import hashlib
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from palisade.evidence.findings import Finding
 from palisade.evidence.summary import LABELS, SEVERITY
 from palisade.evidence.values import printable
 from palisade.evidence.view import COLUMNS_OF_HOSTS, HostTile, ReportView
 from palisade.results import Status
+from palisade.templates import TEMPLATES, markup_environment
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "evidence"
 _TILES = 24
 """Hosts shown as tiles at once; the others are behind one click."""
 _ATTENTION_ENTRIES = 30
@@ -68,14 +67,8 @@ def report(view: ReportView, *, results: bytes) -> bytes:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = markup_environment("evidence")
+    environment.finalize = _shown
     environment.globals.update(
         labels=LABELS,
         severity=SEVERITY,
@@ -97,7 +90,7 @@ def _shown(value: Any) -> Any:
 
 
 def _source(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+    return (TEMPLATES / "evidence" / name).read_text(encoding="utf-8")
 
 
 def _source_hash(source: str) -> str:

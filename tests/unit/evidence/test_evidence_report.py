@@ -15,9 +15,10 @@ import pytest
 from evidence_sample import STARTED, a_control, a_registry, a_result, a_run, every_status, many
 
 from palisade.controls import ControlRegistry
-from palisade.evidence.report import TEMPLATES, report
+from palisade.evidence.report import report
 from palisade.evidence.view import view_of
 from palisade.results import Status, VerificationRun
+from palisade.templates import TEMPLATES
 
 VOID = {"meta", "link", "input", "br"}
 STATUSES = ["pass", "fail", "waived", "not_assessable"]
@@ -236,9 +237,9 @@ def test_needs_nothing_from_outside_and_runs_only_its_own_script(page: Element) 
     loading = {"src", "srcset", "action", "data", "poster", "background"}
     assert not [one for one in page.all() if loading & set(one.attributes)]
     assert all(one.attributes["href"].startswith(("#", "data:,")) for one in page.all() if "href" in one.attributes)
-    assert not re.search(r"@import|url\(", (TEMPLATES / "report.css").read_text())
+    assert not re.search(r"@import|url\(", (TEMPLATES / "evidence" / "report.css").read_text())
     assert not re.search(
-        r"\b(fetch|XMLHttpRequest|eval|innerHTML|document\.write)\b", (TEMPLATES / "report.js").read_text()
+        r"\b(fetch|XMLHttpRequest|eval|innerHTML|document\.write)\b", (TEMPLATES / "evidence" / "report.js").read_text()
     )
     policy = _one(page.find("meta", http_equiv="Content-Security-Policy")).attributes["content"]
     assert "default-src 'none'" in policy
@@ -310,7 +311,7 @@ def test_the_page_stays_small(controls: int, hosts: int, value: str) -> None:
 
 
 def _schemes() -> list[tuple[str, dict[str, str]]]:
-    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    css = (TEMPLATES / "evidence" / "report.css").read_text(encoding="utf-8")
     blocks = re.findall(r":root \{(.*?)\}", css, flags=re.DOTALL)
     light, dark, paper = (dict(re.findall(r"(--[a-z-]+): (#[0-9a-f]{6});", block)) for block in blocks)
     return [("light", light), ("dark", light | dark), ("paper", light | paper)]
