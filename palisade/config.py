@@ -23,7 +23,7 @@ from palisade.config_sections import (
 )
 from palisade.config_values import DataClassName, Exposure, ExposureChoice, ImageName, ImageReference, is_private
 from palisade.errors import ConfigurationError
-from palisade.fleet import FLEET_VERSION, Fleet, FleetHost, FleetNetworks, HostGroup
+from palisade.fleet import FLEET_VERSION, POD_SUBNET_PREFIX, Fleet, FleetHost, FleetNetworks, HostGroup
 from palisade.project import Project
 from palisade.validation import Problem, Section, nearest, refuse, validate
 from palisade.yaml_file import KeyPath, read_yaml
@@ -95,6 +95,7 @@ class FleetSettings(Section):
         if not any(host.group is HostGroup.BASTION for host in hosts):
             allowed = "at least one host of the group bastion"
             refuse([Problem((), "There is no bastion; the other hosts are only reached through it.", allowed)])
+        refuse(_of_cluster(hosts, info.data.get("networks"), local=info.data.get("local") is not None))
         return hosts
 
     @field_validator("database")
@@ -209,7 +210,7 @@ def fleet_of(configuration: FleetConfiguration) -> Fleet:
         version=FLEET_VERSION,
         environment=configuration.environment,
         hosts=tuple(FleetHost(**host.model_dump()) for host in configuration.hosts),
-        networks=FleetNetworks(fleet=networks.fleet, operators=networks.operators, clients=networks.clients),
+        networks=FleetNetworks(**dict(networks)),
     )
 
 
@@ -232,3 +233,26 @@ def _misplaced(hosts: tuple[Host, ...], networks: FleetNetworkSettings | None) -
         if host.address not in network or host.address in reserved:
             what = f"{host.address} is not the address of a host in networks.fleet."
             yield Problem((number, "address"), what, f"an address of a host in {network}")
+
+
+def _of_cluster(hosts: tuple[Host, ...], networks: FleetNetworkSettings | None, *, local: bool) -> Iterator[Problem]:
+    control = [number for number, host in enumerate(hosts) if host.group is HostGroup.CONTROL]
+    if not control:
+        return
+    if not local:
+        what = f"{hosts[control[0]].name} is a control host, and only a local fleet makes its own cluster."
+        yield Problem((control[0], "group"), what, "no host of the group control", "bring your own cluster")
+        return
+    for number in control[1:]:
+        what = f"{hosts[control[0]].name} is the control host already."
+        yield Problem((number, "group"), what, "one host of the group control")
+    if networks is None:
+        return
+    if missing := [f"networks.{name}" for name in ("pods", "services") if getattr(networks, name) is None]:
+        what = f"{hosts[control[0]].name} is a control host, and there is no {' and no '.join(missing)}."
+        yield Problem((control[0], "group"), what, "networks.pods and networks.services, for a cluster")
+    nodes = sum(host.group is HostGroup.REGISTRY for host in hosts)
+    if networks.pods is not None and nodes > (room := 2 ** (POD_SUBNET_PREFIX - networks.pods.prefixlen)):
+        what = f"networks.pods, {networks.pods}, is too small for {nodes} registry hosts."
+        allowed = f"at most {room} hosts of the group registry: each needs a /{POD_SUBNET_PREFIX} of networks.pods"
+        yield Problem((), what, allowed)

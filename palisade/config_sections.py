@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from itertools import combinations
 from math import ceil
 
 from pydantic import Field, model_validator
@@ -18,6 +19,7 @@ from palisade.config_values import (
     MemoryMebibytes,
     MinimumNodes,
     Networks,
+    PodNetwork,
     Port,
     PrivateNetwork,
     PrivateNetworks,
@@ -27,6 +29,7 @@ from palisade.config_values import (
     Replicas,
     RequestsPerSecond,
     RetentionDays,
+    ServiceNetwork,
     TlsVersion,
     TlsVersionChoice,
     UserName,
@@ -98,6 +101,20 @@ class FleetNetworkSettings(Section):
     """Where operators come from (a VPN); the only source that the bastion admits on its SSH port."""
     clients: Networks
     """Where API clients come from; the only source that registry nodes admit on 443 and 8443."""
+    pods: PodNetwork | None = None
+    """The addresses of the cluster's pods; a local fleet with a control host needs it, with a /24 for each node."""
+    services: ServiceNetwork | None = None
+    """The addresses of the cluster's services; a local fleet with a control host needs it."""
+
+    @model_validator(mode="after")
+    def _networks_of_the_cluster_are_apart(self) -> FleetNetworkSettings:
+        named = [("fleet", self.fleet), ("pods", self.pods), ("services", self.services)]
+        refuse(
+            Problem((later,), f"{network} overlaps networks.{earlier}, {taken}.", "a private network of its own")
+            for (earlier, taken), (later, network) in combinations(named, 2)
+            if taken is not None and network is not None and network.overlaps(taken)
+        )
+        return self
 
 
 class Database(Section):

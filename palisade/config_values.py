@@ -10,10 +10,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from palisade.fleet import HostGroup
+from palisade.fleet import POD_SUBNET_PREFIX, HostGroup
 from palisade.validation import Allowed, Problem, RefusedError, whole_number
 
 _HIGHEST_PORT = 65_535
+_LARGEST_SERVICE_NETWORK = 12
+"""The prefix of the largest network that an API server accepts (kube-apiserver v1.36, validateClusterIPFlags)."""
+_SMALLEST_SERVICE_NETWORK = 24
+"""The prefix of a network that holds the services of this platform several times over."""
 MAXIMUM_RPS = 10_000_000
 """200 full clusters; beyond it a plan would be arithmetic, not advice."""
 
@@ -120,6 +124,26 @@ PrivateNetwork = Annotated[
         f"an IPv4 network within {', '.join(map(str, PRIVATE_RANGES))} (host bits zero)",
         types=(str, IPv4Network),
         test=is_private,
+    ),
+]
+PodNetwork = Annotated[
+    IPv4Network,
+    Allowed(
+        f"an IPv4 network of /{POD_SUBNET_PREFIX} or larger within {', '.join(map(str, PRIVATE_RANGES))} "
+        "(host bits zero)",
+        types=(str, IPv4Network),
+        test=lambda network: is_private(network) and network.prefixlen <= POD_SUBNET_PREFIX,
+    ),
+]
+ServiceNetwork = Annotated[
+    IPv4Network,
+    Allowed(
+        f"an IPv4 network from /{_LARGEST_SERVICE_NETWORK} to /{_SMALLEST_SERVICE_NETWORK} "
+        f"within {', '.join(map(str, PRIVATE_RANGES))} (host bits zero)",
+        types=(str, IPv4Network),
+        test=lambda network: (
+            is_private(network) and _LARGEST_SERVICE_NETWORK <= network.prefixlen <= _SMALLEST_SERVICE_NETWORK
+        ),
     ),
 ]
 Networks = Annotated[tuple[Network, ...], AfterValidator(_not_empty)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from palisade.errors import ConfigurationError
 
-FLEET_VERSION = 1
+FLEET_VERSION = 2
+"""Version 2 brought the group control and the networks of the cluster."""
+POD_SUBNET_PREFIX = 24
+"""How much of the pod network a node of a local cluster gets: 254 addresses, more than the 110 pods of a kubelet."""
 
 
 class HostGroup(StrEnum):
     """What a host is for; it decides which roles and which firewall rules the host gets."""
 
     BASTION = "bastion"
+    CONTROL = "control"
     REGISTRY = "registry"
     DATABASE = "database"
 
@@ -46,12 +51,16 @@ class FleetNetworks(_Frozen):
     """Where operators come from; the only source that the bastion admits on its SSH port."""
     clients: tuple[IPv4Network, ...]
     """Where API clients come from; the only source that registry nodes admit on 443 and 8443."""
+    pods: IPv4Network | None = None
+    """The addresses of the cluster's pods; None where the fleet has no need to know them."""
+    services: IPv4Network | None = None
+    """The addresses of the cluster's services; None where the fleet has no need to know them."""
 
 
 class Fleet(_Frozen):
     """The hosts of one environment and how they are reached."""
 
-    version: Literal[1]
+    version: Literal[2]
     environment: str
     hosts: tuple[FleetHost, ...] = Field(min_length=1)
     networks: FleetNetworks
@@ -61,6 +70,21 @@ class Fleet(_Frozen):
     def in_group(self, group: HostGroup) -> tuple[FleetHost, ...]:
         """The hosts of one group, in the order of the fleet."""
         return tuple(host for host in self.hosts if host.group is group)
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether Kubernetes runs on hosts of this fleet: it has a control plane."""
+        return bool(self.in_group(HostGroup.CONTROL))
+
+    def pod_subnet(self, host: FleetHost) -> IPv4Network | None:
+        """The part of the pod network that belongs to a registry node, by its position in the group.
+
+        None for other hosts, and in a fleet without a control plane: there the cluster decides.
+        """
+        if self.networks.pods is None or not self.has_cluster or host.group is not HostGroup.REGISTRY:
+            return None
+        position = self.in_group(HostGroup.REGISTRY).index(host)
+        return next(islice(self.networks.pods.subnets(new_prefix=POD_SUBNET_PREFIX), position, None))
 
     def to_json(self) -> str:
         """The same bytes for the same fleet: sorted keys, a newline at the end."""
@@ -102,7 +126,10 @@ def parse_fleet(text: str, *, where: str) -> Fleet:
             f"The fleet object has version {version!r}.",
             where=f"{where}: version",
             allowed=str(FLEET_VERSION),
-            remedy="update the stack (pulumi up) or use the palisade release that wrote it",
+            remedy=(
+                "let this palisade write it again (pulumi up, or palisade local up), "
+                "or use the palisade release that wrote it"
+            ),
         )
     try:
         return Fleet.model_validate(document)

@@ -30,10 +30,16 @@ def to_ansible(fleet: Fleet) -> dict[str, Any]:
                 "palisade_fleet_network": str(fleet.networks.fleet),
                 "palisade_operator_networks": [str(network) for network in fleet.networks.operators],
                 "palisade_client_networks": [str(network) for network in fleet.networks.clients],
+                **_cluster_variables(fleet),
             },
         },
         **groups,
     }
+
+
+def _cluster_variables(fleet: Fleet) -> dict[str, str]:
+    networks = {"palisade_pod_network": fleet.networks.pods, "palisade_service_network": fleet.networks.services}
+    return {name: str(network) for name, network in networks.items() if network is not None}
 
 
 def _host_variables(fleet: Fleet, host: FleetHost) -> dict[str, Any]:
@@ -45,8 +51,8 @@ def _host_variables(fleet: Fleet, host: FleetHost) -> dict[str, Any]:
         "palisade_address": str(host.address),
         "palisade_host_group": host.group.value,
     }
-    arguments = _ssh_arguments(fleet, host)
-    return {**variables, "ansible_ssh_common_args": arguments} if arguments else variables
+    optional = {"ansible_ssh_common_args": _ssh_arguments(fleet, host), "palisade_pod_subnet": fleet.pod_subnet(host)}
+    return {**variables, **{name: str(value) for name, value in optional.items() if value}}
 
 
 def _ssh_arguments(fleet: Fleet, host: FleetHost) -> str:

@@ -22,7 +22,7 @@ from palisade.verification.suite import Assignment, assignments
 from palisade.verification.waivers import Waivers
 
 _UNBROKEN = {Status.PASS, Status.NOT_ASSESSABLE}
-PREFERRED = (HostGroup.REGISTRY, HostGroup.DATABASE, HostGroup.BASTION)
+PREFERRED = (HostGroup.REGISTRY, HostGroup.DATABASE, HostGroup.CONTROL, HostGroup.BASTION)
 """On which host a control is proven: the bastion comes last, because the way to all others leads through it."""
 STEPS = ("Connect", "Break one setting after the other", "Harden the hosts", "Check that everything is back")
 

@@ -67,7 +67,7 @@ def test_groups_and_variables_of_all_hosts() -> None:
     inventory = to_ansible(sound_fleet())
     assert inventory["registry"] == {"hosts": ["registry-1"]}
     assert inventory["all"] == {
-        "children": ["bastion", "database", "registry"],
+        "children": ["bastion", "control", "database", "registry"],
         "vars": {
             "ansible_control_path_dir": "~/.ansible/cp/dev",
             "palisade_environment": "dev",
@@ -76,6 +76,49 @@ def test_groups_and_variables_of_all_hosts() -> None:
             "palisade_client_networks": ["10.0.0.0/8", "203.0.113.0/24"],
         },
     }
+
+
+def local_cluster() -> Fleet:
+    hosts = [
+        *changed()["hosts"],
+        {"name": "registry-2", "group": "registry", "address": "10.20.0.22"},
+        {"name": "control-1", "group": "control", "address": "10.20.0.11"},
+    ]
+    networks = (("networks.pods", "10.244.0.0/16"), ("networks.services", "10.96.0.0/16"))
+    document = changed(("local", {}), ("hosts", hosts), *networks)
+    return fleet_of(parse_configuration(document, environment="test", file="Pulumi.test.yaml"))
+
+
+def test_a_local_cluster_tells_every_host_its_networks_and_each_node_its_own_pods() -> None:
+    inventory = to_ansible(local_cluster())
+    assert inventory["control"] == {"hosts": ["control-1"]}
+    assert inventory["all"]["vars"]["palisade_pod_network"] == "10.244.0.0/16"
+    assert inventory["all"]["vars"]["palisade_service_network"] == "10.96.0.0/16"
+    variables = inventory["_meta"]["hostvars"]
+    assert {name: found.get("palisade_pod_subnet") for name, found in variables.items()} == {
+        "bastion-1": None,
+        "control-1": None,
+        "db-1": None,
+        "registry-1": "10.244.0.0/24",
+        "registry-2": "10.244.1.0/24",
+    }
+
+
+def test_where_the_cluster_is_the_users_own_no_node_is_given_pods() -> None:
+    document = changed(("networks.pods", "10.244.0.0/16"))
+    inventory = to_ansible(fleet_of(parse_configuration(document, environment="dev", file="Pulumi.dev.yaml")))
+    assert inventory["all"]["vars"]["palisade_pod_network"] == "10.244.0.0/16"
+    assert "palisade_service_network" not in inventory["all"]["vars"]
+    assert "palisade_pod_subnet" not in inventory["_meta"]["hostvars"]["registry-1"]
+
+
+def test_a_fleet_of_an_earlier_palisade_is_refused_with_the_way_on() -> None:
+    document = json.loads(sound_fleet().to_json()) | {"version": 1}
+    with pytest.raises(ConfigurationError) as refused:
+        parse_fleet(json.dumps(document), where="fleet.json")
+    assert refused.value.problem == "The fleet object has version 1."
+    assert (refused.value.where, refused.value.allowed) == ("fleet.json: version", "2")
+    assert (refused.value.remedy or "").startswith("let this palisade write it again (pulumi up, or palisade local up)")
 
 
 def test_a_fleet_without_bastion_says_what_is_missing() -> None:

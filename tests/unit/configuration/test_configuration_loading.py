@@ -46,6 +46,7 @@ def test_the_local_fleet_has_the_hosts_that_the_agreement_names(checkout: Projec
     hosts = {host.name: str(host.address) for host in load_configuration(checkout, "local").hosts}
     assert hosts == {
         "bastion-1": "10.77.0.10",
+        "control-1": "10.77.0.11",
         "registry-1": "10.77.0.21",
         "registry-2": "10.77.0.22",
         "db-1": "10.77.0.31",

@@ -62,6 +62,16 @@ BAD = [
     Bad("networks.operators", ["0.0.0.0/0"], PRIVATE, where="networks.operators.0"),
     Bad("networks.clients", "10.0.0.0/8", "a list; each entry: an IPv4 network such as"),
     Bad("networks.clients", ["everyone"], "an IPv4 network such as 203.0.113.0/24", where="networks.clients.0"),
+    Bad("networks.pods", "10.244.0.0/25", f"an IPv4 network of /24 or larger {PRIVATE} (host bits zero)"),
+    Bad("networks.pods", "10.244.0.1/16", "(host bits zero)"),
+    Bad("networks.pods", "8.0.0.0/16", PRIVATE),
+    Bad("networks.pods", ["10.244.0.0/16"], "an IPv4 network of /24 or larger"),
+    Bad("networks.pods", "10.20.0.0/16", "a private network of its own"),
+    Bad("networks.services", "10.20.0.128/24", "an IPv4 network from /12 to /24"),
+    Bad("networks.services", "10.0.0.0/11", "an IPv4 network from /12 to /24"),
+    Bad("networks.services", "10.96.0.0/25", "an IPv4 network from /12 to /24"),
+    Bad("networks.services", "203.0.0.0/16", PRIVATE),
+    Bad("networks.services", "10.16.0.0/12", "a private network of its own"),
     Bad("database.allowed_sources", ["203.0.113.0/24"], PRIVATE, where="database.allowed_sources.0"),
     Bad("database.allowed_sources", ["0.0.0.0/0"], PRIVATE, where="database.allowed_sources.0"),
     Bad("database.allowed_sources", ["10.0.0.0/7"], PRIVATE, where="database.allowed_sources.0"),
@@ -93,7 +103,8 @@ BAD = [
     Bad("hosts.1.address", "10.20.0.255", "an address of a host in 10.20.0.0/24"),
     Bad("hosts.1.address", "10.20.0.256", "an IPv4 address such as"),
     Bad("hosts.1.address", REMOVED, "an IPv4 address such as"),
-    Bad("hosts.1.group", "web", '"bastion", "registry", "database"'),
+    Bad("hosts.1.group", "web", '"bastion", "control", "registry", "database"'),
+    Bad("hosts.1.group", "control", "no host of the group control", remedy="bring your own cluster"),
     Bad("hosts.1.ssh_user", "root;id", "lower-case letters, digits, _ and -"),
     Bad("hosts.1.ssh_port", 70_000, "a TCP port number from 1 to 65,535"),
     Bad("hosts.1.password", "hunter2", "name, group, address, ssh_user, ssh_port"),
@@ -141,6 +152,67 @@ def test_an_internal_fleet_refuses_clients_outside(write_project: WriteProject) 
     assert "networks.clients.1" in (refused.value.where or "")
     assert "203.0.113.0/24 is not private" in refused.value.problem
     assert "exposure: dmz" in (refused.value.remedy or "")
+
+
+CLUSTER = (
+    ("local", {}),
+    ("networks.pods", "10.244.0.0/23"),
+    ("networks.services", "10.96.0.0/16"),
+    ("hosts.2.group", "control"),
+)
+"""What makes the sound configuration a local fleet with a cluster."""
+MANY_NODES = [
+    {"name": f"registry-{number}", "group": "registry", "address": f"10.20.0.{number}"} for number in range(60, 63)
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "problem", "allowed"),
+    [
+        (
+            [("networks.services", "10.245.0.0/16"), ("networks.pods", "10.244.0.0/15")],
+            "networks.services",
+            "10.245.0.0/16 overlaps networks.pods, 10.244.0.0/15.",
+            "a private network of its own",
+        ),
+        (
+            [("networks.pods", REMOVED)],
+            "hosts.2.group",
+            "db-1 is a control host, and there is no networks.pods.",
+            "networks.pods and networks.services, for a cluster",
+        ),
+        (
+            [("networks.pods", REMOVED), ("networks.services", REMOVED)],
+            "hosts.2.group",
+            "db-1 is a control host, and there is no networks.pods and no networks.services.",
+            "networks.pods and networks.services, for a cluster",
+        ),
+        (
+            [("hosts.1.group", "control")],
+            "hosts.2.group",
+            "registry-1 is the control host already.",
+            "one host of the group control",
+        ),
+        (
+            [("hosts", [*changed(*CLUSTER)["hosts"], *MANY_NODES])],
+            "hosts",
+            "networks.pods, 10.244.0.0/23, is too small for 4 registry hosts.",
+            "at most 2 hosts of the group registry: each needs a /24 of networks.pods",
+        ),
+    ],
+)
+def test_a_local_cluster_has_one_control_host_and_networks_of_its_own(
+    changes: list[tuple[str, Any]], where: str, problem: str, allowed: str, write_project: WriteProject
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load_configuration(write_project(changed(*CLUSTER, *changes), environment="test"), "test")
+    assert f"fleet.{where} (line " in (refused.value.where or "")
+    assert (refused.value.problem, refused.value.allowed) == (problem, allowed)
+
+
+def test_a_sound_local_cluster_is_accepted(write_project: WriteProject) -> None:
+    configuration = load_configuration(write_project(changed(*CLUSTER), environment="test"), "test")
+    assert (str(configuration.networks.pods), str(configuration.networks.services)) == ("10.244.0.0/23", "10.96.0.0/16")
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])

@@ -47,7 +47,7 @@ def read(tmp_path: Path, text: str) -> str:
         ("  why: Honest clients get in while a flood is on.\n", "", ["[0].why", "required"]),
         ("Honest clients get in while a flood is on.", "Good.", ["[0].why", "at least 20"]),
         ("[registry]", "[]", ["[0].applies_to", "at least 1"]),
-        ("[registry]", "[router]", ["[0].applies_to.0", "'bastion', 'registry' or 'database'"]),
+        ("[registry]", "[router]", ["[0].applies_to.0", "'bastion', 'control', 'registry' or 'database'"]),
         ("tag: sysctl", "task: sysctl", ["[0].implemented_by"]),
         ("tests/verify/test_kernel.py::test_network_setting", "test_kernel.py", ["[0].verified_by", "pattern"]),
         ('{settings: {net.ipv4.tcp_syncookies: "1"}}', "{}", ["[0].expected", "at least 1"]),
