@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationInfo, field_validator
 
+from palisade.config_cluster import Cluster, Provisioner, State
 from palisade.config_sections import (
     Audit,
     Database,
@@ -25,6 +26,7 @@ from palisade.config_values import DataClassName, Exposure, ExposureChoice, Imag
 from palisade.errors import ConfigurationError
 from palisade.fleet import FLEET_VERSION, POD_SUBNET_PREFIX, Fleet, FleetHost, FleetNetworks, HostGroup
 from palisade.project import Project
+from palisade.sizing import scale_for
 from palisade.validation import Problem, Section, nearest, refuse, validate
 from palisade.yaml_file import KeyPath, read_yaml
 
@@ -56,6 +58,10 @@ class FleetSettings(Section):
     """The PostgreSQL hosts."""
     registry: Registry = Registry()
     """The registry nodes."""
+    cluster: Cluster | None = None
+    """The Kubernetes cluster that the stack builds on."""
+    state: State = State()
+    """Where Pulumi keeps the state of the stack."""
     images: Mapping[ImageName, ImageReference] = {}
     """The container image of each component."""
     data_classes: Mapping[DataClassName, DataClass]
@@ -108,6 +114,30 @@ class FleetSettings(Section):
             and not any(host.address in source for source in database.allowed_sources)
         )
         return database
+
+    @field_validator("cluster")
+    @classmethod
+    def _existing_nodes_are_enough(cls, cluster: Cluster | None, info: ValidationInfo) -> Cluster | None:
+        known = info.data
+        sound = {"traffic", "hosts", "registry"} <= known.keys()
+        if cluster is None or cluster.provisioner is Provisioner.KARPENTER or known.get("local") or not sound:
+            return cluster
+        traffic: Traffic = known["traffic"]
+        listed = sum(host.group is HostGroup.REGISTRY for host in known["hosts"])
+        needed = scale_for(traffic.peak_rps, known["registry"].minimum_nodes).nodes
+        if listed < needed:
+            what = f"{listed} registry hosts are listed, and {traffic.peak_rps:,} requests per second need {needed}."
+            refuse(
+                [
+                    Problem(
+                        ("provisioner",),
+                        what,
+                        f'"karpenter", or at least {needed} hosts of the group registry',
+                        "list more hosts, or let Karpenter make the nodes",
+                    )
+                ]
+            )
+        return cluster
 
     @field_validator("images")
     @classmethod

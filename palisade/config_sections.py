@@ -19,6 +19,8 @@ from palisade.config_values import (
     MemoryMebibytes,
     MinimumNodes,
     Networks,
+    PodMebibytes,
+    PodMillicpu,
     PodNetwork,
     Port,
     PrivateNetwork,
@@ -170,3 +172,7 @@ class LocalFleet(Section):
     """Free memory that this machine must have before hosts are started, in MiB."""
     disk_gib: DiskGibibytes = 6
     """Free disk space that this machine must have before hosts are started, in GiB."""
+    registry_millicpu: PodMillicpu = 250
+    """What a registry pod asks for on this machine instead of its share of 4 vCPU, in thousandths of a vCPU."""
+    registry_memory_mib: PodMebibytes = 512
+    """What a registry pod asks for on this machine instead of its share of 16 GiB, in MiB."""

@@ -87,6 +87,8 @@ CertificateHours = Annotated[int, whole_number(1, 24, "hours")]
 MinimumNodes = Annotated[int, whole_number(1, 10, "registry nodes per cluster")]
 MemoryMebibytes = Annotated[int, whole_number(256, 1_048_576, "MiB")]
 DiskGibibytes = Annotated[int, whole_number(1, 10_240, "GiB")]
+PodMillicpu = Annotated[int, whole_number(10, 4_000, "thousandths of a vCPU")]
+PodMebibytes = Annotated[int, whole_number(32, 16_384, "MiB")]
 Port = Annotated[
     int, Allowed("a TCP port number from 1 to 65,535", types=(int,), test=lambda port: 1 <= port <= _HIGHEST_PORT)
 ]

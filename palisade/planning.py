@@ -10,6 +10,7 @@ from math import ceil
 from typing import Any
 
 from palisade.config import FleetConfiguration
+from palisade.config_cluster import Provisioner
 from palisade.config_sections import Audit, Registry, Traffic
 from palisade.config_values import MAXIMUM_RPS
 from palisade.fleet import HostGroup
@@ -51,6 +52,8 @@ class Environment:
     is_local: bool
     """Whether its scale is what is listed, whatever its traffic asks for."""
     listed_registry_nodes: int
+    is_provisioned: bool = False
+    """Whether Karpenter makes the registry nodes, so that none has to be listed."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Plan:
                 "name": environment.name,
                 "is_local": environment.is_local,
                 "listed_registry_nodes": environment.listed_registry_nodes,
+                "is_provisioned": environment.is_provisioned,
             },
         }
 
@@ -151,8 +155,10 @@ def _assumptions(section: Section, given: Mapping[str, Any], changed: Mapping[st
 
 
 def _environment(configuration: FleetConfiguration) -> Environment:
+    cluster = configuration.cluster
     return Environment(
         name=configuration.environment,
         is_local=configuration.is_local,
         listed_registry_nodes=len(configuration.hosts_in(HostGroup.REGISTRY)),
+        is_provisioned=cluster is not None and cluster.provisioner is Provisioner.KARPENTER,
     )

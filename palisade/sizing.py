@@ -19,6 +19,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
+from palisade.config_cluster import Cluster
 from palisade.config_sections import Audit, Registry, Traffic
 
 RPS_PER_NODE = 5_000
@@ -32,6 +33,8 @@ MEMORY_GIB_PER_NODE = 16
 SPARE_NODES_PER_CLUSTER = 1
 """N+1 (mission)."""
 
+MILLICPU_PER_VCPU = 1_000
+MEBIBYTES_PER_GIBIBYTE = 1_024
 SECONDS_PER_DAY = 86_400
 BYTES_PER_TIB = 2**40
 _SHOWN_TIB = Decimal("0.001")
@@ -55,6 +58,28 @@ class Scale:
         """Requests per second up to which this many nodes are enough, with one node of every cluster gone."""
         per_cluster = (self.nodes_per_cluster - SPARE_NODES_PER_CLUSTER) * RPS_PER_NODE
         return self.clusters * min(per_cluster, RPS_PER_CLUSTER)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Processor time and memory: of a node, or asked for by a pod."""
+
+    millicpu: int
+    """Thousandths of a vCPU."""
+    memory_mib: int
+    """MiB."""
+
+    def times(self, count: int) -> Resources:
+        """What this many of them are together."""
+        return Resources(self.millicpu * count, self.memory_mib * count)
+
+    def quantities(self) -> dict[str, str]:
+        """As Kubernetes writes them."""
+        return {"cpu": f"{self.millicpu}m", "memory": f"{self.memory_mib}Mi"}
+
+
+REGISTRY_NODE = Resources(VCPU_PER_NODE * MILLICPU_PER_VCPU, MEMORY_GIB_PER_NODE * MEBIBYTES_PER_GIBIBYTE)
+"""One registry node."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +165,22 @@ def scale_for(peak_rps: int, minimum_nodes: int) -> Scale:
     clusters = _divided_up(peak_rps, RPS_PER_CLUSTER)
     for_load = _divided_up(peak_rps, clusters * RPS_PER_NODE)
     return Scale(clusters=clusters, nodes_per_cluster=max(minimum_nodes, for_load) + SPARE_NODES_PER_CLUSTER)
+
+
+def registry_requests(cluster: Cluster) -> Resources:
+    """What a registry pod asks for: all that a registry node can give to it.
+
+    The whole node is never free: a pod that asks for 4 vCPU and 16 GiB is never scheduled. What is asked for is what is
+    left, so that a node carries one registry pod and no second one.
+
+    Args:
+        cluster: What a node keeps for itself and what its DaemonSets ask for.
+    """
+    shares = (cluster.node_reserved, cluster.daemonsets)
+    return Resources(
+        millicpu=REGISTRY_NODE.millicpu - sum(share.millicpu for share in shares),
+        memory_mib=REGISTRY_NODE.memory_mib - sum(share.memory_mib for share in shares),
+    )
 
 
 def audit_storage_bytes(average_rps: int, audit: Audit) -> int:

@@ -130,6 +130,8 @@ def _print(made: Plan, plot: Path | None) -> None:
 
 def _listed(environment: Environment, *, needed: int) -> str:
     file = f"Pulumi.{environment.name}.yaml"
+    if environment.is_provisioned:
+        return f"{file} has its registry nodes made by Karpenter, up to this number."
     listed = f"{file} lists {environment.listed_registry_nodes} registry hosts"
     if environment.is_local:
         return f"{listed}; a local fleet has exactly those, whatever its load needs."

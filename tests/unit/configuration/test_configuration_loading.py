@@ -13,6 +13,7 @@ from configuration_samples import PROJECT_ROOT, SOUND, WriteProject, changed
 from pydantic import ValidationError
 
 from palisade.config import PERMANENT_ENVIRONMENTS, load_configuration, parse_configuration
+from palisade.config_cluster import Provisioner
 from palisade.errors import ConfigurationError, ExitCode
 from palisade.fleet import HostGroup
 from palisade.project import Project
@@ -34,12 +35,14 @@ def test_the_four_environments_are_there() -> None:
 
 
 @pytest.mark.parametrize("environment", PERMANENT_ENVIRONMENTS)
-def test_the_shipped_environments_list_the_registry_hosts_that_their_load_needs(
+def test_the_shipped_environments_list_the_registry_hosts_that_their_load_needs_or_have_them_made(
     environment: str, checkout: Project
 ) -> None:
     configuration = load_configuration(checkout, environment)
     needed = size(configuration.traffic, configuration.audit, configuration.registry).scale.nodes
-    assert len(configuration.hosts_in(HostGroup.REGISTRY)) == needed
+    assert configuration.cluster is not None
+    is_made = configuration.cluster.provisioner is Provisioner.KARPENTER
+    assert len(configuration.hosts_in(HostGroup.REGISTRY)) == (0 if is_made else needed)
 
 
 def test_the_local_fleet_has_the_hosts_that_the_agreement_names(checkout: Project) -> None:

@@ -79,15 +79,21 @@ def test_without_an_environment_the_defaults_are_named_as_such() -> None:
 def test_an_environment_is_planned_for_its_own_traffic(checkout: Project) -> None:
     found = document("staging")
     assert found["peak_rps"] == load_configuration(checkout, "staging").traffic.peak_rps
-    assert found["environment"] == {"name": "staging", "is_local": False, "listed_registry_nodes": 3}
+    assert found["environment"] == {
+        "name": "staging",
+        "is_local": False,
+        "listed_registry_nodes": 0,
+        "is_provisioned": True,
+    }
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["local"], "lists 2 registry hosts; a local fleet has exactly those"),
-        (["prod"], "lists 6 registry hosts: enough for this load"),
-        (["prod", "--rps", "120000"], "lists 6 registry hosts: 21 fewer than this load needs"),
+        (["dev"], "lists 3 registry hosts: enough for this load"),
+        (["dev", "--rps", "120000"], "lists 3 registry hosts: 24 fewer than this load needs"),
+        (["prod"], "has its registry nodes made by Karpenter, up to this number"),
     ],
 )
 def test_the_listed_hosts_are_compared_with_the_need(arguments: list[str], said: str) -> None:

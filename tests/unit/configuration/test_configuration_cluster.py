@@ -1,0 +1,141 @@
+"""The sections about Kubernetes and Pulumi's state: what is refused, and what follows from what is accepted."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+from configuration_samples import REMOVED, WriteProject, changed
+from hypothesis import given
+from hypothesis import strategies as st
+
+from palisade.config import load_configuration
+from palisade.config_cluster import ApiServer, Cluster, Provisioner, Share, State
+from palisade.errors import ConfigurationError
+from palisade.sizing import REGISTRY_NODE, registry_requests
+
+KARPENTER: dict[str, Any] = {
+    "context": "palisade-dev",
+    "provisioner": "karpenter",
+    "zones": ["zone-a", "zone-b"],
+    "api_server": {"addresses": ["10.20.0.5"]},
+    "node_class": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "palisade-registry"},
+    "instance_labels": {"cpu": "karpenter.k8s.aws/instance-cpu", "memory": "karpenter.k8s.aws/instance-memory"},
+}
+EXISTING = {key: KARPENTER[key] for key in ("context", "zones", "api_server")} | {"provisioner": "existing"}
+
+
+class Bad(NamedTuple):
+    """One value that is refused, and what the error must say."""
+
+    path: str
+    value: Any
+    allowed: str
+    where: str = ""
+    """The path that the error names, if it is not the path that was changed."""
+
+
+BAD = [
+    Bad("cluster", {}, "the name of a context", where="cluster.context"),
+    Bad("cluster", "palisade-dev", "a section with the keys kubeconfig, context"),
+    Bad("cluster.context", REMOVED, "the name of a context"),
+    Bad("cluster.context", "", "as kubectl config get-contexts shows"),
+    Bad("cluster.context", "a b", "as kubectl config get-contexts shows"),
+    Bad("cluster.kubeconfig", "kubeconfig", "absolute or from the home directory"),
+    Bad("cluster.kubeconfig", "apiVersion: v1\nkind: Config", "the path of a kubeconfig file"),
+    Bad("cluster.provisioner", "terraform", '"karpenter", "existing"'),
+    Bad("cluster.provisioner", REMOVED, '"karpenter", "existing"'),
+    Bad("cluster.zones", [], "at least one entry"),
+    Bad("cluster.zones", ["zone-a", "zone-a"], "each entry once", where="cluster.zones.1"),
+    Bad("cluster.zones", ["zone a"], "the name of a zone", where="cluster.zones.0"),
+    Bad("cluster.zones", "zone-a", "a list; each entry: the name of a zone"),
+    Bad("cluster.api_server", REMOVED, "a section with the keys addresses, port"),
+    Bad("cluster.api_server.addresses", [], "at least one entry"),
+    Bad("cluster.api_server.addresses", ["api.example"], "an IPv4 address", where="cluster.api_server.addresses.0"),
+    Bad("cluster.api_server.addresses", ["10.0.0.0/8"], "an IPv4 address", where="cluster.api_server.addresses.0"),
+    Bad("cluster.api_server.port", 0, "a TCP port number from 1 to 65,535"),
+    Bad("cluster.node_class", REMOVED, "a section node_class"),
+    Bad("cluster.node_class.group", "AWS", "an API group such as"),
+    Bad("cluster.node_class.kind", "ec2", "a kind such as EC2NodeClass"),
+    Bad("cluster.node_class.name", "Palisade Registry", "the name of an object"),
+    Bad("cluster.instance_labels", REMOVED, "a section instance_labels"),
+    Bad("cluster.instance_labels.cpu", "cpu", "a node label with its domain"),
+    Bad("cluster.instance_labels.memory_unit", "GB", '"MiB" (written 16384) or "Gi" (written 16Gi)'),
+    Bad(
+        "cluster.node_reserved", {"millicpu": 1001, "memory_mib": 0}, "to 1,000", where="cluster.node_reserved.millicpu"
+    ),
+    Bad("cluster.daemonsets", {"millicpu": 0}, "a whole number of MiB", where="cluster.daemonsets.memory_mib"),
+    Bad("cluster.node_expiry_hours", 23, "a whole number of hours from 24 to 2,160"),
+    Bad("cluster.token", "secret", "kubeconfig, context, provisioner"),
+    Bad("cluster", {**EXISTING, "node_class": KARPENTER["node_class"]}, "no node_class", where="cluster.node_class"),
+    Bad("cluster", {**EXISTING, "node_expiry_hours": 48}, "with existing nodes", where="cluster.node_expiry_hours"),
+    Bad("cluster", EXISTING, "at least 3 hosts of the group registry", where="cluster.provisioner"),
+    Bad("state.backend", "s3:palisade", "a URL of file://, s3://"),
+    Bad("state.backend", "ftp://example/state", "a URL of file://, s3://"),
+    Bad("state.secrets_provider", "plaintext", "passphrase, hashivault://KEY"),
+    Bad("state.passphrase", "hunter2", "backend, secrets_provider"),
+]
+
+
+def _name(bad: Bad) -> str:
+    return f"{bad.path}={'(missing)' if bad.value is REMOVED else bad.value}"
+
+
+@pytest.mark.parametrize("bad", BAD, ids=map(_name, BAD))
+def test_a_bad_value_is_refused_with_its_path_and_what_is_allowed(bad: Bad, write_project: WriteProject) -> None:
+    project = write_project(changed(("cluster", KARPENTER), (bad.path, bad.value)))
+    with pytest.raises(ConfigurationError) as refused:
+        load_configuration(project, "dev")
+    said = str(refused.value)
+    assert f"fleet.{bad.where or bad.path} (line " in said
+    assert bad.allowed in said
+
+
+def test_a_fleet_without_the_section_has_no_cluster(write_project: WriteProject) -> None:
+    configuration = load_configuration(write_project(changed()), "dev")
+    assert configuration.cluster is None
+    assert configuration.state == State(backend=None, secrets_provider="passphrase")
+
+
+def test_existing_hosts_that_carry_the_load_are_accepted(write_project: WriteProject) -> None:
+    hosts = [{"name": f"registry-{number}", "group": "registry", "address": f"10.20.0.3{number}"} for number in (2, 3)]
+    document = changed(("cluster", EXISTING))
+    document["hosts"] += hosts
+    cluster = load_configuration(write_project(document), "dev").cluster
+    assert cluster is not None
+    assert cluster.provisioner is Provisioner.EXISTING
+
+
+def test_a_local_fleet_has_the_scale_that_is_listed(write_project: WriteProject) -> None:
+    project = write_project(changed(("cluster", EXISTING), ("local", {})), environment="here")
+    assert load_configuration(project, "here").cluster is not None
+
+
+SHARES = st.builds(Share, millicpu=st.integers(0, 1_000), memory_mib=st.integers(0, 4_096))
+
+
+@given(reserved=SHARES, daemonsets=SHARES)
+def test_a_registry_pod_asks_for_all_that_a_node_has_left_and_a_second_one_never_fits(
+    reserved: Share, daemonsets: Share
+) -> None:
+    cluster = Cluster(
+        context="any",
+        provisioner=Provisioner.EXISTING,
+        zones=("a",),
+        api_server=ApiServer(addresses=("10.0.0.1",)),
+        node_reserved=reserved,
+        daemonsets=daemonsets,
+    )
+    asked = registry_requests(cluster)
+    for node, pod, kept, others in (
+        (REGISTRY_NODE.millicpu, asked.millicpu, reserved.millicpu, daemonsets.millicpu),
+        (REGISTRY_NODE.memory_mib, asked.memory_mib, reserved.memory_mib, daemonsets.memory_mib),
+    ):
+        assert kept + others + pod == node
+        assert kept + others + 2 * pod > node
+        assert 2 * pod >= node
+
+
+def test_quantities_are_written_as_kubernetes_reads_them() -> None:
+    assert REGISTRY_NODE.quantities() == {"cpu": "4000m", "memory": "16384Mi"}
+    assert REGISTRY_NODE.times(11).quantities() == {"cpu": "44000m", "memory": "180224Mi"}
