@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple
 
 import pytest
@@ -36,7 +37,6 @@ class Bad(NamedTuple):
 
 
 BAD = [
-    Bad("cluster", {}, "the name of a context", where="cluster.context"),
     Bad("cluster", "palisade-dev", "a section with the keys kubeconfig, context"),
     Bad("cluster.context", REMOVED, "the name of a context"),
     Bad("cluster.context", "", "as kubectl config get-contexts shows"),
@@ -83,10 +83,11 @@ def _name(bad: Bad) -> str:
 
 @pytest.mark.parametrize("bad", BAD, ids=map(_name, BAD))
 def test_a_bad_value_is_refused_with_its_path_and_what_is_allowed(bad: Bad, write_project: WriteProject) -> None:
-    project = write_project(changed(("cluster", KARPENTER), (bad.path, bad.value)))
+    project = write_project(changed(("cluster", copy.deepcopy(KARPENTER)), (bad.path, bad.value)))
     with pytest.raises(ConfigurationError) as refused:
         load_configuration(project, "dev")
     said = str(refused.value)
+    assert "values are refused" not in said, "one mistake is one problem"
     assert f"fleet.{bad.where or bad.path} (line " in said
     assert bad.allowed in said
 
