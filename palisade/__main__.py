@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import typer
 
-from palisade.commands import inventory, local, plan
+from palisade.commands import inventory, local, plan, stack
+from palisade.commands.environment import environment
 from palisade.commands.prove import prove
 from palisade.commands.tools import tools
 from palisade.commands.verify import verify
@@ -23,6 +24,8 @@ application = typer.Typer(
     add_completion=False,
 )
 application.add_typer(local.application, name="local")
+application.add_typer(stack.application, name="stack")
+application.command()(environment)
 application.command()(plan.plan)
 application.command()(inventory.inventory)
 application.command()(tools)

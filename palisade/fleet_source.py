@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from palisade.config import load_configuration
 from palisade.errors import ConfigurationError, PalisadeError
 from palisade.fleet import Fleet, load_fleet
 from palisade.project import Project, fleet_state_directory
-from palisade.stack_output import read_stack_fleet
+from palisade.stack.model import find_stack
+from palisade.stack.output import read_stack_fleet
 
 FLEET_FILE_VARIABLE = "PALISADE_FLEET_FILE"
 
@@ -19,8 +19,9 @@ def find_fleet(project: Project, environment: str, file: Path | None = None) -> 
 
     1. the file that the caller names;
     2. the file that ``PALISADE_FLEET_FILE`` names;
-    3. the state of the running local fleet;
-    4. the ``fleet`` output of the environment's stack.
+    3. the object that ``palisade local up`` saved when it started the hosts: a local fleet is hardened before its
+       stack is built, and the stack exports the same hosts;
+    4. the ``fleet`` output of the environment's stack, which is selected and never made.
 
     Raises:
         PalisadeError: there is none (it says what to run), or it is not readable, or it is another environment's.
@@ -28,16 +29,17 @@ def find_fleet(project: Project, environment: str, file: Path | None = None) -> 
     named = file or _named_by_variable()
     if named is not None:
         return _of_environment(load_fleet(named), environment, where=str(named))
-    state = fleet_state_directory(environment) / "fleet.json"
-    if state.is_file():
-        return _of_environment(load_fleet(state), environment, where=str(state))
-    if load_configuration(project, environment).is_local:
+    saved = fleet_state_directory(environment) / "fleet.json"
+    if saved.is_file():
+        return _of_environment(load_fleet(saved), environment, where=str(saved))
+    stack = find_stack(project, environment)
+    if stack.is_local:
         raise PalisadeError(
             f"The local fleet {environment} is not up.",
-            where=str(state),
+            where=str(saved),
             remedy=f"palisade local up --environment {environment}",
         )
-    return _of_environment(read_stack_fleet(project, environment), environment, where=f"stack {environment}")
+    return _of_environment(read_stack_fleet(stack), environment, where=f"stack {environment}")
 
 
 def _named_by_variable() -> Path | None:

@@ -90,7 +90,7 @@ def test_a_stack_is_read_and_never_created(project: Project, pulumi: FakePulumi)
     calls = pulumi(stdout=fleet().to_json())
     find_fleet(project, "dev")
     (call,) = calls.read_text().splitlines()
-    assert call == f"stack output fleet --json --stack dev --cwd {project.root} --non-interactive --color never"
+    assert call == f"stack output fleet --json --non-interactive --color never --stack dev --cwd {project.root}"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_stack_is_read_and_never_created(project: Project, pulumi: FakePulumi)
         (
             "error: no stack named 'dev' found",
             "The environment dev has no stack yet.",
-            "build it: pulumi stack init dev && pulumi up --stack dev",
+            "make it: palisade stack init dev, then palisade stack up dev",
         ),
         (
             "error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions",
@@ -115,7 +115,7 @@ def test_a_stack_is_read_and_never_created(project: Project, pulumi: FakePulumi)
         (
             "error: current stack does not have output property 'fleet'",
             "The stack dev has no fleet output.",
-            "pulumi up --stack dev",
+            "palisade stack up dev",
         ),
         ("error: disk on fire", "pulumi failed: error: disk on fire", ""),
         ("", "pulumi failed: it did not say why", ""),

@@ -1,0 +1,86 @@
+"""What pulumi says when it cannot do something, what that means here, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from palisade.errors import PalisadeError
+from palisade.stack.model import Stack
+
+
+class MissingError(PalisadeError):
+    """The stack, or what was asked of it, is not there, or not there yet."""
+
+
+@dataclass(frozen=True)
+class KnownFailure:
+    """One thing that goes wrong.
+
+    Args:
+        texts: What pulumi says; any of these.
+        problem: What that means.
+        remedy: What to do about it.
+        error: The type of the error.
+    """
+
+    texts: Sequence[str]
+    problem: str
+    remedy: str
+    error: type[PalisadeError] = PalisadeError
+
+
+KNOWN_FAILURES = (
+    KnownFailure(
+        ("no stack named",),
+        "The environment {environment} has no stack yet.",
+        "make it: palisade stack init {environment}, then palisade stack up {environment}",
+        MissingError,
+    ),
+    KnownFailure(
+        ("PULUMI_ACCESS_TOKEN must be set", "not logged in", "aren't logged in", "Unauthorized", "nvalid access token"),
+        "pulumi is not logged in to the place where the stack's state is.",
+        "pulumi login (or pulumi login file://DIRECTORY for state in files), or name the place in state.backend",
+    ),
+    KnownFailure(
+        ("unable to open bucket", ".pulumi/meta.yaml", "unable to check if bucket", "performing HTTP request"),
+        "The place where the stack's state is cannot be opened: {backend}.",
+        "log in to it as its provider asks (for s3:// the AWS credentials), and check that it exists",
+    ),
+    KnownFailure(
+        ("incorrect passphrase",),
+        "The passphrase is not the one that the stack {environment} was made with.",
+        "use the file with the right one: PULUMI_CONFIG_PASSPHRASE_FILE; a line encryptionsalt in {file} "
+        "that is not in git belongs to an earlier stack: remove it",
+    ),
+    KnownFailure(
+        ("PULUMI_CONFIG_PASSPHRASE", "unable to read PULUMI_CONFIG_PASSPHRASE_FILE"),
+        "pulumi needs the passphrase of the stack {environment}.",
+        "set PULUMI_CONFIG_PASSPHRASE_FILE to the file that holds it",
+    ),
+    KnownFailure(
+        ("does not have output property",),
+        "The stack {environment} has no fleet output.",
+        "palisade stack up {environment}",
+        MissingError,
+    ),
+)
+
+
+def failure(said: str, *, stack: Stack, where: str) -> PalisadeError:
+    """The error that explains why pulumi failed.
+
+    Args:
+        said: What it wrote to standard error.
+        stack: The stack it was called for.
+        where: The command line.
+    """
+    words = {
+        "environment": stack.environment,
+        "backend": stack.backend or "where pulumi is logged in",
+        "file": stack.configuration_file.name,
+    }
+    for known in KNOWN_FAILURES:
+        if any(text in said for text in known.texts):
+            return known.error(known.problem.format(**words), where=where, remedy=known.remedy.format(**words))
+    return PalisadeError(f"pulumi failed: {said.strip() or 'it did not say why'}", where=where)
