@@ -14,7 +14,16 @@ from palisade.config_cluster import Provisioner
 from palisade.config_sections import Audit, Registry, Traffic
 from palisade.config_values import MAXIMUM_RPS
 from palisade.fleet import HostGroup
-from palisade.sizing import RPS_PER_CLUSTER, RPS_PER_NODE, SPARE_NODES_PER_CLUSTER, Sizing, size
+from palisade.sizing import (
+    RPS_PER_CLUSTER,
+    RPS_PER_NODE,
+    SPARE_NODES_PER_CLUSTER,
+    Scale,
+    Sizing,
+    covered_by,
+    scale_for,
+    size,
+)
 from palisade.validation import Section, unit_for, validate
 
 COMMAND_LINE = "command line"
@@ -52,8 +61,10 @@ class Environment:
     is_local: bool
     """Whether its scale is what is listed, whatever its traffic asks for."""
     listed_registry_nodes: int
-    is_provisioned: bool = False
-    """Whether Karpenter makes the registry nodes, so that none has to be listed."""
+    provisioned: Scale | None
+    """Up to where Karpenter makes registry nodes: what the environment's own traffic needs. None: hosts are listed."""
+    covered_rps: int | None
+    """Requests per second that its nodes carry with one node of every cluster gone; None for a local fleet."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,13 @@ class Plan:
     registry: Registry
     assumptions: tuple[Assumption, ...]
     environment: Environment | None
+
+    @property
+    def uncovered_rps(self) -> int | None:
+        """Requests per second of this load that the environment's nodes do not carry; None if nobody can say."""
+        if self.environment is None or self.environment.covered_rps is None:
+            return None
+        return max(0, self.sizing.traffic.peak_rps - self.environment.covered_rps)
 
     def document(self) -> dict[str, Any]:
         """The answer for machines."""
@@ -85,7 +103,9 @@ class Plan:
                 "name": environment.name,
                 "is_local": environment.is_local,
                 "listed_registry_nodes": environment.listed_registry_nodes,
-                "is_provisioned": environment.is_provisioned,
+                "most_provisioned_nodes": environment.provisioned.nodes if environment.provisioned else None,
+                "covered_rps": environment.covered_rps,
+                "uncovered_rps": self.uncovered_rps,
             },
         }
 
@@ -115,8 +135,9 @@ def make_plan(configuration: FleetConfiguration | None, given: Mapping[str, int 
     }
     basis = validate(_Basis, wanted, file="the command line", at="plan", lines={})
     file = "" if configuration is None else f"Pulumi.{configuration.environment}.yaml"
+    sizing = size(basis.traffic, basis.audit, basis.registry)
     return Plan(
-        sizing=size(basis.traffic, basis.audit, basis.registry),
+        sizing=sizing,
         audit=basis.audit,
         registry=basis.registry,
         assumptions=(
@@ -129,7 +150,7 @@ def make_plan(configuration: FleetConfiguration | None, given: Mapping[str, int 
             Assumption("rps_per_cluster", RPS_PER_CLUSTER, "requests per second", MISSION),
             Assumption("spare_nodes_per_cluster", SPARE_NODES_PER_CLUSTER, "registry nodes", MISSION),
         ),
-        environment=None if configuration is None else _environment(configuration),
+        environment=None if configuration is None else _environment(configuration, sizing),
     )
 
 
@@ -154,11 +175,23 @@ def _assumptions(section: Section, given: Mapping[str, Any], changed: Mapping[st
     return found
 
 
-def _environment(configuration: FleetConfiguration) -> Environment:
+def _environment(configuration: FleetConfiguration, sizing: Sizing) -> Environment:
     cluster = configuration.cluster
+    listed = len(configuration.hosts_in(HostGroup.REGISTRY))
+    provisioned = None
+    if cluster is not None and cluster.provisioner is Provisioner.KARPENTER:
+        # What `pulumi up` allows follows from the file, whatever load the caller asks about.
+        provisioned = scale_for(configuration.traffic.peak_rps, configuration.registry.minimum_nodes)
+    if configuration.is_local:
+        covered = None
+    elif provisioned is not None:
+        covered = provisioned.covered_rps
+    else:
+        covered = covered_by(listed, sizing.scale.clusters)
     return Environment(
         name=configuration.environment,
         is_local=configuration.is_local,
-        listed_registry_nodes=len(configuration.hosts_in(HostGroup.REGISTRY)),
-        is_provisioned=cluster is not None and cluster.provisioner is Provisioner.KARPENTER,
+        listed_registry_nodes=listed,
+        provisioned=provisioned,
+        covered_rps=covered,
     )

@@ -74,8 +74,13 @@ class Resources:
         return Resources(self.millicpu * count, self.memory_mib * count)
 
     def quantities(self) -> dict[str, str]:
-        """As Kubernetes writes them."""
-        return {"cpu": f"{self.millicpu}m", "memory": f"{self.memory_mib}Mi"}
+        """As Kubernetes writes them back: ``4`` and not ``4000m``, so that nothing seems to have changed."""
+        vcpu, thousandths = divmod(self.millicpu, MILLICPU_PER_VCPU)
+        gibibytes, mebibytes = divmod(self.memory_mib, MEBIBYTES_PER_GIBIBYTE)
+        return {
+            "cpu": f"{self.millicpu}m" if thousandths else str(vcpu),
+            "memory": f"{self.memory_mib}Mi" if mebibytes else f"{gibibytes}Gi",
+        }
 
 
 REGISTRY_NODE = Resources(VCPU_PER_NODE * MILLICPU_PER_VCPU, MEMORY_GIB_PER_NODE * MEBIBYTES_PER_GIBIBYTE)
@@ -165,6 +170,17 @@ def scale_for(peak_rps: int, minimum_nodes: int) -> Scale:
     clusters = _divided_up(peak_rps, RPS_PER_CLUSTER)
     for_load = _divided_up(peak_rps, clusters * RPS_PER_NODE)
     return Scale(clusters=clusters, nodes_per_cluster=max(minimum_nodes, for_load) + SPARE_NODES_PER_CLUSTER)
+
+
+def covered_by(nodes: int, most_clusters: int) -> int:
+    """Requests per second that this many nodes carry with one node of every cluster gone, split as serves them best.
+
+    Args:
+        nodes: Registry nodes, all together.
+        most_clusters: How many clusters they may be split over, at least 1; each gets as many nodes as every other.
+    """
+    possible = (Scale(clusters, nodes // clusters) for clusters in range(1, most_clusters + 1))
+    return max(0, *(scale.covered_rps for scale in possible))
 
 
 def registry_requests(cluster: Cluster) -> Resources:

@@ -123,21 +123,32 @@ def _print(made: Plan, plot: Path | None) -> None:
     ANSWER.print(basis)
     ANSWER.print()
     if made.environment is not None:
-        ANSWER.print(_listed(made.environment, needed=scale.nodes))
+        ANSWER.print(_nodes(made, made.environment))
     if plot is not None:
         ANSWER.print(f"Picture: {plot}")
 
 
-def _listed(environment: Environment, *, needed: int) -> str:
+def _nodes(made: Plan, environment: Environment) -> str:
+    """Whether the environment's nodes carry the load, and which part of it they do not."""
     file = f"Pulumi.{environment.name}.yaml"
-    if environment.is_provisioned:
-        return f"{file} has its registry nodes made by Karpenter, up to this number."
-    listed = f"{file} lists {environment.listed_registry_nodes} registry hosts"
     if environment.is_local:
+        listed = f"{file} lists {environment.listed_registry_nodes} registry hosts"
         return f"{listed}; a local fleet has exactly those, whatever its load needs."
-    if environment.listed_registry_nodes < needed:
-        return f"{listed}: {needed - environment.listed_registry_nodes} fewer than this load needs."
-    return f"{listed}: enough for this load."
+    needed = made.sizing.scale.nodes
+    if environment.provisioned is not None:
+        nodes = environment.provisioned.nodes
+        subject = f"{file} has Karpenter make up to {nodes:,} registry nodes"
+        remedy = f"raise traffic.peak_rps there to {made.sizing.traffic.peak_rps}, then pulumi up"
+    else:
+        nodes = environment.listed_registry_nodes
+        subject = f"{file} lists {nodes:,} registry hosts"
+        remedy = "list more of them"
+    if made.uncovered_rps:
+        carried = f"they carry {environment.covered_rps:,} requests/s, {made.uncovered_rps:,} are not covered"
+        return f"{subject}, {needed:,} are needed: {carried}. What to do: {remedy}."
+    if nodes < needed:
+        return f"{subject}: {needed - nodes:,} fewer than availability needs. What to do: {remedy}."
+    return f"{subject}: enough for this load."
 
 
 def _step(step: Step) -> str:

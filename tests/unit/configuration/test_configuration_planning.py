@@ -83,7 +83,9 @@ def test_an_environment_is_planned_for_its_own_traffic(checkout: Project) -> Non
         "name": "staging",
         "is_local": False,
         "listed_registry_nodes": 0,
-        "is_provisioned": True,
+        "most_provisioned_nodes": 3,
+        "covered_rps": 10_000,
+        "uncovered_rps": 0,
     }
 
 
@@ -92,12 +94,26 @@ def test_an_environment_is_planned_for_its_own_traffic(checkout: Project) -> Non
     [
         (["local"], "lists 2 registry hosts; a local fleet has exactly those"),
         (["dev"], "lists 3 registry hosts: enough for this load"),
-        (["dev", "--rps", "120000"], "lists 3 registry hosts: 24 fewer than this load needs"),
-        (["prod"], "has its registry nodes made by Karpenter, up to this number"),
+        (
+            ["dev", "--rps", "10001"],
+            "lists 3 registry hosts, 4 are needed: they carry 10,000 requests/s, 1 are not covered",
+        ),
+        (["dev", "--minimum-nodes", "3"], "lists 3 registry hosts: 1 fewer than availability needs"),
+        (["prod"], "has Karpenter make up to 6 registry nodes: enough for this load"),
+        (
+            ["prod", "--rps", "60000"],
+            "up to 6 registry nodes, 14 are needed: they carry 25,000 requests/s, 35,000 are not covered. "
+            "What to do: raise traffic.peak_rps there to 60000, then pulumi up.",
+        ),
     ],
 )
-def test_the_listed_hosts_are_compared_with_the_need(arguments: list[str], said: str) -> None:
+def test_the_nodes_are_compared_with_the_need(arguments: list[str], said: str) -> None:
     assert said in " ".join(answer(*arguments).split())
+
+
+def test_a_local_fleet_promises_no_load() -> None:
+    environment = document("local", "--rps", "50000")["environment"]
+    assert (environment["covered_rps"], environment["uncovered_rps"]) == (None, None)
 
 
 @pytest.mark.parametrize(

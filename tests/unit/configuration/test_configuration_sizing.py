@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from palisade.config_sections import Audit, Registry, Traffic
 from palisade.config_values import MAXIMUM_RPS
-from palisade.sizing import Sizing, scale_for, size
+from palisade.sizing import Sizing, covered_by, scale_for, size
 
 GIB_PER_VCPU = 4
 
@@ -76,6 +76,20 @@ def test_availability_asks_for_nodes_whatever_the_load() -> None:
 
 def test_a_cluster_covers_its_50000_and_no_more_however_many_nodes_it_has() -> None:
     assert scale_for(1_000, minimum_nodes=12).covered_rps == 50_000
+
+
+@pytest.mark.parametrize(
+    ("nodes", "most_clusters", "rps"),
+    [(0, 1, 0), (1, 1, 0), (3, 1, 10_000), (12, 1, 50_000), (3, 50, 10_000), (13, 2, 50_000), (27, 3, 120_000)],
+)
+def test_what_listed_nodes_carry(nodes: int, most_clusters: int, rps: int) -> None:
+    assert covered_by(nodes, most_clusters) == rps
+
+
+@given(rps=LOADS, minimum=MINIMUMS)
+def test_the_sized_nodes_carry_the_load(rps: int, minimum: int) -> None:
+    scale = sized(rps, minimum=minimum).scale
+    assert covered_by(scale.nodes, scale.clusters) >= rps
 
 
 @given(rps=LOADS, minimum=MINIMUMS)
