@@ -24,6 +24,7 @@ class Framework(StrEnum):
     """The catalogues that a control can refer to."""
 
     CIS_DEBIAN_12 = "cis_debian_12"
+    CIS_KUBERNETES = "cis_kubernetes_1_11"
     NIST_800_53 = "nist_800_53"
     PCI_DSS = "pci_dss_4_0_1"
     SOC_2 = "soc_2"
@@ -33,6 +34,7 @@ class Framework(StrEnum):
 
 REFERENCE_FORMS: dict[Framework, tuple[re.Pattern[str], str]] = {
     Framework.CIS_DEBIAN_12: (re.compile(r"[1-7](\.\d{1,2}){1,4}"), "a recommendation such as 5.1.20"),
+    Framework.CIS_KUBERNETES: (re.compile(r"[1-5](\.\d{1,2}){1,2}"), "a recommendation such as 1.2.6"),
     Framework.NIST_800_53: (re.compile(r"[A-Z]{2}-\d{1,2}(\(\d{1,2}\))?"), "a control such as AC-6 or AC-6(9)"),
     Framework.PCI_DSS: (re.compile(r"(1[0-2]|[1-9])(\.\d{1,2}){1,3}"), "a requirement such as 2.2.6"),
     Framework.SOC_2: (re.compile(r"(CC[1-9]|A1|C1|PI1|P[1-8])\.\d{1,2}"), "a criterion such as CC6.1"),
@@ -46,11 +48,59 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Implementation(_Frozen):
-    """The role and the tag that put the control in place."""
+class Scope(StrEnum):
+    """What a control can apply to besides the hosts of a group; a fleet without a cluster has neither."""
+
+    CLUSTER = "cluster"
+    """The cluster: its objects, as the API server gives them. The target of such results has this name."""
+    NODE = "node"
+    """The hosts of the fleet on which pods run."""
+
+
+class RoleTag(_Frozen):
+    """The role and the tag that put a control in place on hosts."""
 
     role: str
     tag: str
+
+    @property
+    def heading(self) -> tuple[str, str]:
+        """What the control is listed under, and under which part of it."""
+        return (self.role, self.tag)
+
+    def __str__(self) -> str:
+        return f"role {self.role}, tag {self.tag}"
+
+
+class StackComponent(_Frozen):
+    """The component of the Pulumi program that declares what a control is about."""
+
+    component: str
+
+    @property
+    def heading(self) -> tuple[str, str]:
+        """What the control is listed under, and under which part of it."""
+        return (Scope.CLUSTER.value, self.component)
+
+    def __str__(self) -> str:
+        return f"stack component {self.component}"
+
+
+class AdmissionPolicy(_Frozen):
+    """The policy of the cluster by which the API server refuses what a control forbids."""
+
+    policy: str
+
+    @property
+    def heading(self) -> tuple[str, str]:
+        """What the control is listed under, and under which part of it."""
+        return (Scope.CLUSTER.value, "admission")
+
+    def __str__(self) -> str:
+        return f"admission policy {self.policy}"
+
+
+Implementation = RoleTag | StackComponent | AdmissionPolicy
 
 
 class Control(_Frozen):
@@ -60,15 +110,28 @@ class Control(_Frozen):
     title: str = Field(min_length=8, max_length=120)
     why: str = Field(min_length=20)
     """The risk that it takes away, in own words."""
-    applies_to: tuple[HostGroup, ...] = Field(min_length=1)
+    applies_to: tuple[HostGroup | Scope, ...] = Field(min_length=1)
     implemented_by: Implementation
     verified_by: str = Field(pattern=r"^tests/verify/test_[a-z_]+\.py::test_[a-z_]+$")
     """The pytest node (without parameters) that checks it."""
     expected: dict[str, Any] = Field(min_length=1)
     """What the check compares with; written here and not taken from the roles, so that neither can hide the other."""
     proven_by: str = Field(min_length=4)
-    """A shell command that breaks the setting on a live host as root; its check must fail afterwards."""
+    """A shell command that breaks the setting; its check must fail afterwards.
+
+    It runs on a live host as root; of a control of the cluster, where ``palisade`` runs, with kubectl and the
+    administrator's KUBECONFIG.
+    """
     references: dict[Framework, tuple[str, ...]] = Field(min_length=1)
+
+    @field_validator("applies_to", mode="before")
+    @classmethod
+    def _applies_to_something_known(cls, places: object) -> object:
+        known = [*HostGroup, *Scope]
+        for place in places if isinstance(places, list | tuple) else ():
+            if place not in known:
+                raise ValueError(f"{place!r} is nothing that a control applies to: {', '.join(known)}")
+        return places
 
     @field_validator("references")
     @classmethod

@@ -37,8 +37,11 @@ def prove(
             exit_code=ExitCode.USAGE,
         )
     with prepared_suite(project, environment) as suite:
-        chosen = selection(suite.registry, suite.connections.fleet, controls=control or ())
-        run = run_proofs(suite, chosen, harden=lambda: harden(suite.root, project, environment))
+        fleet = suite.connections.fleet
+        chosen = selection(suite.registry, fleet, cluster=suite.cluster is not None, controls=control or ())
+        run = run_proofs(
+            suite, chosen, harden=lambda: harden(suite.root, project, environment, cluster=fleet.has_cluster)
+        )
     if output is OutputFormat.JSON:
         print_json({"kill_rate": run.kill_rate, "proofs": [asdict(proof) for proof in run.proofs]})
     else:
@@ -50,7 +53,7 @@ def prove(
 def _print(run: ProofRun) -> None:
     open_proofs = [proof for proof in run.proofs if proof.outcome is not Outcome.KILLED]
     if open_proofs:
-        table = Table("control", "host", "outcome", "why", box=None, pad_edge=False)
+        table = Table("control", "where", "outcome", "why", box=None, pad_edge=False)
         for proof in open_proofs:
             table.add_row(proof.control, proof.host, proof.outcome.replace("_", " "), proof.reason)
         ANSWER.print(table)

@@ -1,4 +1,4 @@
-"""``palisade verify``: runs every check on every host and writes the evidence."""
+"""``palisade verify``: runs every check on every host and on the cluster, and writes the evidence."""
 
 from __future__ import annotations
 
@@ -25,14 +25,20 @@ def verify(
         list[str] | None, typer.Option("--control", help="Only this control; may be given several times.")
     ] = None,
     host: Annotated[
-        list[str] | None, typer.Option("--host", help="Only this host; may be given several times.")
+        list[str] | None, typer.Option("--host", help="Only this host, or cluster; may be given several times.")
     ] = None,
     output: Annotated[OutputFormat, typer.Option("--output", help="How the answer is printed.")] = OutputFormat.TEXT,
 ) -> None:
-    """Check the hosts of an environment and write the evidence; exits with 1 if a check fails."""
+    """Check the hosts and the cluster of an environment and write the evidence; exits with 1 if a check fails."""
     project = Project.find()
     with prepared_suite(project, environment) as suite:
-        chosen = assignments(suite.registry, suite.connections.fleet, controls=control or (), hosts=host or ())
+        chosen = assignments(
+            suite.registry,
+            suite.connections.fleet,
+            cluster=suite.cluster is not None,
+            controls=control or (),
+            targets=host or (),
+        )
         run = run_verification(suite, chosen, environment=environment)
     evidence = write_bundle(run, suite.registry, bundle_directory(project.root / "evidence", run))
     if output is OutputFormat.JSON:
@@ -54,7 +60,9 @@ def _print(run: VerificationRun, evidence: EvidencePaths) -> None:
     for status in (Status.FAIL, Status.WAIVED):
         listed = [result for result in run.results if result.status is status]
         if listed:
-            table = Table("host", "control", "why", title=words(status), title_justify="left", box=None, pad_edge=False)
+            table = Table(
+                "where", "control", "why", title=words(status), title_justify="left", box=None, pad_edge=False
+            )
             for result in listed:
                 table.add_row(result.target, result.control, result.reason)
             ANSWER.print(table)

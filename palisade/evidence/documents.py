@@ -25,6 +25,7 @@ def results_document(run: VerificationRun) -> bytes:
             "duration_seconds": run.duration_seconds,
             "counts": {
                 "hosts": summary.hosts,
+                "clusters": int(summary.cluster),
                 "controls": summary.controls,
                 "checks": summary.checks,
                 **{status.value: count for status, count in summary.counts.items()},

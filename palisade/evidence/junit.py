@@ -1,4 +1,4 @@
-"""``junit.xml``: what continuous integration servers show, one test suite per host."""
+"""``junit.xml``: what continuous integration servers show, one test suite per target."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _suite(
 def _case(control: Control, result: CheckResult) -> ET.Element:
     case = ET.Element(
         "testcase",
-        classname=f"{printable(result.target)}.{control.implemented_by.role}.{control.implemented_by.tag}",
+        classname=".".join((printable(result.target), *control.implemented_by.heading)),
         name=f"{control.id}: {printable(control.title)}",
         time=_seconds(result.duration_seconds),
     )

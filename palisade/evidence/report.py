@@ -26,13 +26,13 @@ _MEANINGS = {
     Status.PASS: "read and as expected",
     Status.FAIL: "not as expected",
     Status.WAIVED: "not as expected, accepted for a time",
-    Status.NOT_ASSESSABLE: "cannot be shown on these hosts",
+    Status.NOT_ASSESSABLE: "cannot be shown here",
 }
 _EXPLANATIONS = {
-    Status.PASS: "The setting was read, in the running system and in the file that keeps it, and is as expected.",
+    Status.PASS: "The setting was read, in the running system and in its file if it has one, and is as expected.",
     Status.FAIL: "The setting is not as expected, could not be read, or its waiver has expired.",
     Status.WAIVED: "The setting is not as expected, and a waiver with a reason and a last day accepts that.",
-    Status.NOT_ASSESSABLE: "The host cannot show the running setting. It is never counted as a pass.",
+    Status.NOT_ASSESSABLE: "The host (or the cluster) cannot show the running setting. It is never counted as a pass.",
 }
 
 
@@ -51,6 +51,7 @@ def report(view: ReportView, *, results: bytes) -> bytes:
             view=view,
             hosts=_worst_first(view.hosts),
             hosts_in_order=view.hosts,
+            hosts_title="Hosts and cluster" if view.summary.cluster else "Hosts",
             tone=_tone(view),
             started=_moment(view.run.started),
             took=_duration(view.run.duration_seconds),

@@ -1,4 +1,4 @@
-"""``results.csv``: one row per control and host, for people who filter and count in a spreadsheet."""
+"""``results.csv``: one row per control and target, for people who filter and count in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def spreadsheet(run: VerificationRun, registry: ControlRegistry) -> bytes:
     writer.writerow(
         [
             *("host", "control", "title", "status", "reason", "waiver_expires"),
-            *("expected", "observed_file", "observed_runtime", "role", "tag", "verified_by"),
+            *("expected", "observed_file", "observed_runtime", "implemented_by", "verified_by"),
             *(framework.value for framework in Framework),
             *("commit", "time", "duration_seconds"),
         ]
@@ -39,7 +39,7 @@ def spreadsheet(run: VerificationRun, registry: ControlRegistry) -> bytes:
             *(result.target, control.id, control.title, result.status.value, result.reason),
             result.waiver.expires.isoformat() if result.waiver else "",
             *(readable(value) for value in (result.expected, result.observed.file, result.observed.runtime)),
-            *(control.implemented_by.role, control.implemented_by.tag, control.verified_by),
+            *(str(control.implemented_by), control.verified_by),
             *("; ".join(control.references.get(framework, ())) for framework in Framework),
             *(result.commit, result.time.astimezone(UTC).isoformat(), f"{result.duration_seconds:.3f}"),
         ]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from palisade.controls import Scope
 from palisade.results import Status, VerificationRun
 
 SEVERITY = (Status.FAIL, Status.WAIVED, Status.NOT_ASSESSABLE, Status.PASS)
@@ -34,6 +35,8 @@ class Summary:
     """What a run amounts to."""
 
     hosts: int
+    cluster: bool
+    """Whether a cluster was checked beside the hosts."""
     controls: int
     """Controls with at least one result."""
     counts: dict[Status, int]
@@ -62,7 +65,7 @@ class Summary:
     def sentence(self) -> str:
         """The counts in plain language, for a report or a terminal."""
         if not self.checks:
-            return "No host was checked against any control."
+            return "Nothing was checked against any control."
         counts = self.counts
         parts = [
             f"{counts[Status.PASS]:,} of {_number(self.checks, 'check')} {'passes' if self.checks == 1 else 'pass'}",
@@ -71,16 +74,24 @@ class Summary:
         if waived := counts[Status.WAIVED]:
             parts.append(f"{waived:,} {'is' if waived == 1 else 'are'} accepted by a waiver")
         if unknown := counts[Status.NOT_ASSESSABLE]:
-            parts.append(f"{unknown:,} cannot be shown on these hosts")
+            parts.append(f"{unknown:,} cannot be shown here")
         listed = f"{', '.join(parts[:-1])} and {parts[-1]}"
-        return f"{_number(self.hosts, 'host')}, {_number(self.controls, 'control')}: {listed}."
+        return f"{self.targets}, {_number(self.controls, 'control')}: {listed}."
+
+    @property
+    def targets(self) -> str:
+        """What was checked, in words."""
+        places = [_number(self.hosts, "host")] if self.hosts or not self.cluster else []
+        return " and ".join([*places, "the cluster"] if self.cluster else places)
 
 
 def summarise(run: VerificationRun) -> Summary:
     """Count a run."""
     counted = Counter(result.status for result in run.results)
+    targets = {result.target for result in run.results}
     return Summary(
-        hosts=len({result.target for result in run.results}),
+        hosts=len(targets - {Scope.CLUSTER.value}),
+        cluster=Scope.CLUSTER.value in targets,
         controls=len({result.control for result in run.results}),
         counts={status: counted[status] for status in Status},
     )

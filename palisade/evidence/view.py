@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
-from palisade.controls import Control, ControlRegistry, Framework
+from palisade.controls import Control, ControlRegistry, Framework, Scope
 from palisade.evidence.findings import Finding, findings
 from palisade.evidence.summary import SEVERITY, Summary, summarise, worst
 from palisade.evidence.values import natural
@@ -18,6 +18,7 @@ COLUMNS_OF_HOSTS = 8
 
 FRAMEWORK_LABELS = {
     Framework.CIS_DEBIAN_12: "CIS Benchmark for Debian 12",
+    Framework.CIS_KUBERNETES: "CIS Kubernetes Benchmark 1.11",
     Framework.NIST_800_53: "NIST SP 800-53 rev. 5",
     Framework.PCI_DSS: "PCI DSS 4.0.1",
     Framework.SOC_2: "SOC 2 (Trust Services Criteria)",
@@ -25,6 +26,7 @@ FRAMEWORK_LABELS = {
     Framework.HIPAA: "HIPAA Security Rule",
 }
 _INITIALISMS = frozenset({"os", "ssh"})
+_PLACES = {Scope.NODE: "hosts on which pods run", Scope.CLUSTER: "the cluster"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,13 @@ class Row:
         return worst(self.counts) if self.counts else None
 
     @property
+    def places(self) -> str:
+        """Where the control applies, in words."""
+        groups = [place.value for place in self.control.applies_to if place not in _PLACES]
+        hosts = [f"{', '.join(groups)} hosts"] if groups else []
+        return ", ".join([*hosts, *(words for scope, words in _PLACES.items() if scope in self.control.applies_to)])
+
+    @property
     def references(self) -> list[tuple[Framework, str, tuple[str, ...]]]:
         """Framework, its label and the requirements, in the order of the frameworks."""
         return [
@@ -54,7 +63,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Area:
-    """The controls that one role implements."""
+    """The controls that one role, or the cluster, puts in place."""
 
     title: str
     rows: tuple[Row, ...]
@@ -62,7 +71,7 @@ class Area:
 
 @dataclass(frozen=True)
 class HostTile:
-    """One host and how many of its checks have which status."""
+    """One host (or the cluster) and how many of its checks have which status."""
 
     name: str
     counts: Mapping[Status, int]
@@ -159,7 +168,7 @@ def view_of(run: VerificationRun, registry: ControlRegistry) -> ReportView:
     for result in run.results:
         by_control[result.control].append(result)
         by_host[result.target][result.status] += 1
-    names = sorted(by_host, key=natural)
+    names = sorted(by_host, key=lambda name: (name == Scope.CLUSTER, natural(name)))
     rows = [_row(control, by_control[control.id], names) for control in registry.controls]
     return ReportView(
         run=run,
@@ -184,15 +193,15 @@ def _row(control: Control, results: Sequence[CheckResult], names: Sequence[str])
 
 
 def _areas(rows: Sequence[Row]) -> tuple[Area, ...]:
-    by_role: dict[str, list[Row]] = defaultdict(list)
+    by_area: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        by_role[row.control.implemented_by.role].append(row)
+        by_area[row.control.implemented_by.heading[0]].append(row)
     return tuple(
         Area(
-            title=_title(role),
-            rows=tuple(sorted(by_role[role], key=lambda row: (row.control.implemented_by.tag, row.control.id))),
+            title=_title(area),
+            rows=tuple(sorted(by_area[area], key=lambda row: (row.control.implemented_by.heading, row.control.id))),
         )
-        for role in sorted(by_role)
+        for area in sorted(by_area)
     )
 
 
@@ -242,7 +251,7 @@ def _unshown(rows: Sequence[Row]) -> tuple[Unshown, ...]:
     return tuple(sorted(grouped, key=lambda group: (-group.checks, group.reason)))
 
 
-def _title(role: str) -> str:
-    words = [word.upper() if word in _INITIALISMS else word for word in role.split("_")]
+def _title(area: str) -> str:
+    words = [word.upper() if word in _INITIALISMS else word for word in area.split("_")]
     title = " ".join(words)
     return title[:1].upper() + title[1:]

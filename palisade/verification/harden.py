@@ -1,4 +1,4 @@
-"""Hardens the hosts again after a proof, with the same playbook and inventory that people use."""
+"""Hardens the hosts again after a proof, with the same playbooks and inventory that people use."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from pathlib import Path
 from palisade.errors import PalisadeError
 from palisade.project import Project
 
+CLUSTER_PLAYBOOK = "playbooks/local_cluster.yml"
 _SHOWN_LINES = 30
 
 
-def harden(root: Path, project: Project, environment: str) -> None:
-    """Run ``harden.yml`` on every host of an environment.
+def harden(root: Path, project: Project, environment: str, *, cluster: bool) -> None:
+    """Run ``harden.yml`` on every host of an environment, and what makes the cluster on those that carry one.
 
     Args:
         root: The checkout with ``harden.yml`` and ``ansible.cfg``.
         project: Whose inventory is used.
         environment: The name of the environment.
+        cluster: Whether a cluster runs on hosts of the fleet.
 
     Raises:
         PalisadeError: the playbook failed on a host.
@@ -32,7 +34,7 @@ def harden(root: Path, project: Project, environment: str) -> None:
     # the connections of another fleet around, that one would be hardened instead.
     with tempfile.TemporaryDirectory(prefix="palisade-") as connections:
         finished = subprocess.run(
-            [str(program), "-i", str(inventory), "harden.yml"],
+            [str(program), "-i", str(inventory), "harden.yml", *([CLUSTER_PLAYBOOK] if cluster else [])],
             cwd=root,
             env={**os.environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": connections},
             capture_output=True,

@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("palisade")
     group.addoption("--palisade-environment", help="The environment whose hosts are verified.")
     group.addoption("--palisade-control", action="append", default=[], help="Only this control (repeatable).")
-    group.addoption("--palisade-host", action="append", default=[], help="Only this host (repeatable).")
+    group.addoption("--palisade-host", action="append", default=[], help="Only this host, or cluster (repeatable).")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,10 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
         chosen = assignments(
             suite.registry,
             suite.connections.fleet,
+            cluster=suite.cluster is not None,
             controls=config.getoption("--palisade-control"),
-            hosts=config.getoption("--palisade-host"),
+            targets=config.getoption("--palisade-host"),
         )
-        suite.connections.require_reachable(tuple({item.host.name: item.host for item in chosen}.values()))
+        suite.require_reachable(chosen)
     except PalisadeError as error:
         raise pytest.UsageError(str(error)) from error
     manager.register(suite.session(chosen, listener=lambda _: None))

@@ -1,13 +1,14 @@
-"""Brings together what a verification needs: the fleet, the control registry, the waivers, the connections."""
+"""Brings together what a verification needs: the fleet, its controls and waivers, the connections, the cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from palisade.controls import load_controls
 from palisade.fleet_source import find_fleet
 from palisade.project import Project
+from palisade.verification.cluster_access import find_cluster
 from palisade.verification.connections import Connections
 from palisade.verification.run import Suite, commit_of
 from palisade.verification.suite import suite_root
@@ -23,11 +24,26 @@ def prepared_suite(project: Project, environment: str) -> Iterator[Suite]:
         environment: The name of the environment.
 
     Raises:
-        PalisadeError: there is no fleet, or a control or waiver file is refused.
+        PalisadeError: there is no fleet, a control or waiver file is refused, or the kubeconfig is missing.
     """
     fleet = find_fleet(project, environment)
     root = suite_root(project)
     registry = load_controls(root)
-    waivers = load_waivers(project.root, registry, fleet)
-    with Connections(fleet) as connections:
-        yield Suite(root=root, registry=registry, connections=connections, waivers=waivers, commit=commit_of(root))
+    access = find_cluster(project, fleet)
+    waivers = load_waivers(project.root, registry, fleet, cluster=access is not None)
+    with ExitStack() as stack:
+        connections = stack.enter_context(Connections(fleet))
+        cluster = None
+        if access is not None:
+            # The client of Kubernetes takes a second to load: only who has a cluster waits for it.
+            from palisade.verification.cluster import Cluster  # noqa: PLC0415
+
+            cluster = stack.enter_context(Cluster(access))
+        yield Suite(
+            root=root,
+            registry=registry,
+            connections=connections,
+            waivers=waivers,
+            commit=commit_of(root),
+            cluster=cluster,
+        )

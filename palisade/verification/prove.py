@@ -1,24 +1,29 @@
-"""Proves that checks can fail: breaks each setting on a live host, and the check of that setting must notice.
+"""Proves that checks can fail: breaks each setting on a live target, and the check of that setting must notice.
 
 The changes add up on the hosts, so each check is run immediately before its change (it must not fail yet) and
-immediately after it (it must fail, and not by breaking down). At the end the hosts are hardened once, and every check
-must be back to what it was.
+immediately after it (it must fail, and not by breaking down). The objects of the cluster are put back after each
+change. At the end the hosts are hardened once, and every check must be back to what it was.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from palisade.console import Steps
 from palisade.controls import Control, ControlRegistry
-from palisade.fleet import Fleet, FleetHost, HostGroup
+from palisade.fleet import Fleet, HostGroup
 from palisade.results import Status
+from palisade.verification.connections import CommandResult
+from palisade.verification.kubectl import run_with_kubectl
 from palisade.verification.run import Suite, words
 from palisade.verification.session import Checked
+from palisade.verification.snapshot import restore, take
 from palisade.verification.suite import Assignment, assignments
+from palisade.verification.targets import CLUSTER_TARGET, ClusterTarget, Target, applies
 from palisade.verification.waivers import Waivers
 
 _UNBROKEN = {Status.PASS, Status.NOT_ASSESSABLE}
@@ -31,13 +36,13 @@ class Outcome(StrEnum):
     """What a proof has shown."""
 
     KILLED = "killed"
-    """The setting was broken and the check noticed; hardened again, the check was back to what it was."""
+    """The setting was broken and the check noticed; put back, the check was back to what it was."""
     SURVIVED = "survived"
     """The setting was broken and the check did not notice."""
     NOT_TRIED = "not_tried"
     """The check failed before, or the change could not be made."""
     NOT_RESTORED = "not_restored"
-    """The check noticed, but hardening did not bring the setting back."""
+    """The check noticed, but hardening (or putting the objects back) did not bring the setting back."""
 
 
 @dataclass(frozen=True)
@@ -71,31 +76,30 @@ class ProofRun:
         return self.killed / len(self.proofs)
 
 
-def place(control: Control, fleet: Fleet) -> FleetHost:
-    """The host on which a control is proven.
-
-    Raises:
-        LookupError: the control applies to no host of the fleet.
-    """
+def place(control: Control, fleet: Fleet) -> Target:
+    """Where a control is proven."""
     for group in PREFERRED:
-        hosts = fleet.in_group(group)
-        if group in control.applies_to and hosts:
-            return hosts[0]
-    raise LookupError(control.id)
+        for host in fleet.in_group(group):
+            if applies(control, host, fleet):
+                return host
+    return CLUSTER_TARGET
 
 
-def selection(registry: ControlRegistry, fleet: Fleet, *, controls: Collection[str] = ()) -> tuple[Assignment, ...]:
-    """Each control on the one host on which it is proven, ordered by control.
+def selection(
+    registry: ControlRegistry, fleet: Fleet, *, cluster: bool = False, controls: Collection[str] = ()
+) -> tuple[Assignment, ...]:
+    """Each control on the one target on which it is proven, ordered by control.
 
     Args:
         registry: The control registry.
         fleet: The hosts.
+        cluster: Whether the environment has a cluster.
         controls: Only these control ids; all when empty.
 
     Raises:
         PalisadeError: an unknown control, or nothing is left to prove.
     """
-    found = {item.control.id: item.control for item in assignments(registry, fleet, controls=controls)}
+    found = {item.control.id: item.control for item in assignments(registry, fleet, cluster=cluster, controls=controls)}
     return tuple(Assignment(found[name], place(found[name], fleet)) for name in sorted(found))
 
 
@@ -103,19 +107,19 @@ def prove(suite: Suite, chosen: tuple[Assignment, ...], *, harden: Callable[[], 
     """Break, check, harden, check.
 
     Args:
-        suite: The checks and the hosts.
-        chosen: What to prove; each control on one host.
+        suite: The checks, the hosts and the cluster.
+        chosen: What to prove; each control on one target.
         harden: Hardens all hosts; it is called once, also when the proofs are interrupted.
 
     Raises:
-        PalisadeError: a host cannot be reached, the suite is broken, or the hosts could not be hardened again.
+        PalisadeError: a target cannot be reached, the suite is broken, or the hosts could not be hardened again.
     """
     started = time.monotonic()
     # An accepted failure is a failure here: the question is whether the check notices.
     suite = replace(suite, waivers=Waivers())
     steps = Steps(STEPS)
     with steps.step(STEPS[0]):
-        suite.connections.require_reachable(tuple({item.host.name: item.host for item in chosen}.values()))
+        suite.require_reachable(chosen)
     proofs: list[Proof] = []
     before: dict[tuple[str, str], Status] = {}
     try:
@@ -140,24 +144,45 @@ def prove(suite: Suite, chosen: tuple[Assignment, ...], *, harden: Callable[[], 
 
 def _break(suite: Suite, assignment: Assignment) -> tuple[Proof, Status]:
     started = time.monotonic()
-    control, host = assignment.control, assignment.host
+    control, target = assignment.control, assignment.target
 
     def proof(outcome: Outcome, reason: str) -> Proof:
         seconds = round(time.monotonic() - started, 2)
-        return Proof(control.id, host.name, control.proven_by, outcome, reason, seconds)
+        return Proof(control.id, target.name, control.proven_by, outcome, reason, seconds)
 
     before = _check(suite, assignment)
     if before.result.status not in _UNBROKEN:
         return proof(Outcome.NOT_TRIED, f"fails before the change: {before.result.reason}"), before.result.status
-    change = suite.connections.host(host.name).run(control.proven_by)
-    if change.rc != 0:
-        said = " ".join(change.stderr.split()[-30:])
-        return proof(Outcome.NOT_TRIED, f"the change ended with exit code {change.rc}: {said}"), before.result.status
-    after = _check(suite, assignment)
+    with _put_back(suite, target):
+        change = _change(suite, target, control.proven_by)
+        if change.rc != 0:
+            said = " ".join(change.stderr.split()[-30:])
+            reason = f"the change ended with exit code {change.rc}: {said}"
+            return proof(Outcome.NOT_TRIED, reason), before.result.status
+        after = _check(suite, assignment)
     if after.crashed or after.result.status is not Status.FAIL:
         reason = after.result.reason or f"the check says: {words(after.result.status)}"
         return proof(Outcome.SURVIVED, reason), before.result.status
     return proof(Outcome.KILLED, after.result.reason), before.result.status
+
+
+def _change(suite: Suite, target: Target, command: str) -> CommandResult:
+    if isinstance(target, ClusterTarget):
+        return run_with_kubectl(suite.required_cluster.access, command)
+    return suite.connections.host(target.name).run(command)
+
+
+@contextmanager
+def _put_back(suite: Suite, target: Target) -> Iterator[None]:
+    """Put the objects of the cluster back; a host keeps its changes until it is hardened."""
+    if not isinstance(target, ClusterTarget):
+        yield
+        return
+    before = take(suite.required_cluster)
+    try:
+        yield
+    finally:
+        restore(suite.required_cluster, before)
 
 
 def _check(suite: Suite, assignment: Assignment) -> Checked:

@@ -19,6 +19,7 @@ this page is stale. How they are verified and proven: [verification](verificatio
 
 _LABELS = {
     Framework.CIS_DEBIAN_12: "CIS",
+    Framework.CIS_KUBERNETES: "CIS Kubernetes",
     Framework.NIST_800_53: "NIST",
     Framework.PCI_DSS: "PCI DSS",
     Framework.SOC_2: "SOC 2",
@@ -29,16 +30,18 @@ _LABELS = {
 
 def reference(registry: ControlRegistry) -> str:
     """The whole page as Markdown; the same registry gives the same bytes."""
-    places = sorted({(control.implemented_by.role, control.implemented_by.tag) for control in registry.controls})
-    lines = [_HEADING, f"{len(registry.controls)} controls, by the role and the tag that put them in place.", ""]
-    for role, tag in places:
-        chosen = [
-            item for item in registry.controls if (item.implemented_by.role, item.implemented_by.tag) == (role, tag)
-        ]
+    places = sorted({control.implemented_by.heading for control in registry.controls})
+    lines = [
+        _HEADING,
+        f"{len(registry.controls)} controls, by what puts them in place: a role and its tag, or a part of the cluster.",
+        "",
+    ]
+    for place in places:
+        chosen = [item for item in registry.controls if item.implemented_by.heading == place]
         lines += [
-            f"## {role}: {tag}",
+            f"## {': '.join(place)}",
             "",
-            "| control | what holds, and why | hosts | frameworks |",
+            "| control | what holds, and why | where | frameworks |",
             "|---|---|---|---|",
         ]
         lines += [*(_row(control) for control in chosen), ""]
@@ -46,8 +49,8 @@ def reference(registry: ControlRegistry) -> str:
 
 
 def _row(control: Control) -> str:
-    hosts = "all" if set(control.applies_to) == set(HostGroup) else ", ".join(control.applies_to)
-    cells = (f"`{control.id}`", f"**{control.title}.** {control.why}", hosts, "; ".join(_references(control)))
+    where = "all hosts" if set(control.applies_to) == set(HostGroup) else ", ".join(control.applies_to)
+    cells = (f"`{control.id}`", f"**{control.title}.** {control.why}", where, "; ".join(_references(control)))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 

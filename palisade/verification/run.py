@@ -1,4 +1,4 @@
-"""Runs the suite: pytest in this process, host by host, and nothing missing at the end."""
+"""Runs the suite: pytest in this process, target by target, and nothing missing at the end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,7 +23,11 @@ from palisade.verification.connections import Connections
 from palisade.verification.readings import Readings
 from palisade.verification.session import Checked, VerificationPlugin
 from palisade.verification.suite import CHECKS_DIRECTORY, Assignment
+from palisade.verification.targets import ClusterTarget
 from palisade.verification.waivers import Waivers
+
+if TYPE_CHECKING:
+    from palisade.verification.cluster import Cluster
 
 _SHOWN_LINES = 15
 
@@ -38,6 +43,7 @@ class Suite:
         waivers: Which failures are accepted.
         commit: The commit of the checkout.
         readings: Per host name; shared by all runs until :meth:`forget`.
+        cluster: The cluster of the environment, if it has one.
     """
 
     root: Path
@@ -46,6 +52,29 @@ class Suite:
     waivers: Waivers
     commit: str
     readings: dict[str, Readings] = field(default_factory=dict)
+    cluster: Cluster | None = None
+
+    @property
+    def required_cluster(self) -> Cluster:
+        """The cluster.
+
+        Raises:
+            LookupError: the environment has none.
+        """
+        if self.cluster is None:
+            raise LookupError("the environment has no cluster")
+        return self.cluster
+
+    def require_reachable(self, assignments: Iterable[Assignment]) -> None:
+        """Connect to every target.
+
+        Raises:
+            PalisadeError: a host or the API server does not answer, or refuses us (``ExitCode.EXTERNAL``).
+        """
+        targets = {item.target.name: item.target for item in assignments}.values()
+        self.connections.require_reachable(tuple(one for one in targets if not isinstance(one, ClusterTarget)))
+        if any(isinstance(one, ClusterTarget) for one in targets):
+            self.required_cluster.require_reachable()
 
     def run(
         self, assignments: tuple[Assignment, ...], *, tell: Callable[[Checked], None] | None = None
@@ -84,13 +113,21 @@ class Suite:
             listener: Called with each result.
         """
         return VerificationPlugin(
-            assignments, self.connections, self.waivers, self.commit, listener, readings=self.readings
+            assignments,
+            self.connections,
+            self.waivers,
+            self.commit,
+            listener,
+            readings=self.readings,
+            cluster=self.cluster,
         )
 
     def forget(self) -> None:
-        """Forget all readings, so that the next run reads every host again."""
+        """Forget all readings, so that the next run reads every target again."""
         for readings in self.readings.values():
             readings.forget()
+        if self.cluster is not None:
+            self.cluster.forget()
 
     def _run_pytest(self, plugin: VerificationPlugin, nodes: list[str]) -> str:
         output = StringIO()
@@ -149,7 +186,7 @@ def complete(assignments: Iterable[Assignment], found: Iterable[Checked], said: 
 
 
 def verify(suite: Suite, assignments: tuple[Assignment, ...], *, environment: str) -> VerificationRun:
-    """Run the checks host by host, with progress on standard error.
+    """Run the checks target by target, with progress on standard error.
 
     Args:
         suite: The checks and the hosts.
@@ -157,18 +194,18 @@ def verify(suite: Suite, assignments: tuple[Assignment, ...], *, environment: st
         environment: The name of the environment, for the results.
 
     Raises:
-        PalisadeError: a host cannot be reached, or the suite is broken.
+        PalisadeError: a host or the cluster cannot be reached, or the suite is broken.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    hosts = {assignment.host.name: assignment.host for assignment in assignments}
-    titles = [f"Verify {name}" for name in hosts]
+    names = list(dict.fromkeys(assignment.target.name for assignment in assignments))
+    titles = [f"Verify {name}" for name in names]
     steps = Steps(["Connect", *titles])
     with steps.step("Connect") as running:
-        suite.connections.require_reachable(tuple(hosts.values()))
-        running.outcome = f"{len(hosts)} hosts"
+        suite.require_reachable(assignments)
+        running.outcome = f"{len(names)} targets"
     results: list[Checked] = []
-    for name, title in zip(hosts, titles, strict=True):
-        chosen = tuple(assignment for assignment in assignments if assignment.host.name == name)
+    for name, title in zip(names, titles, strict=True):
+        chosen = tuple(assignment for assignment in assignments if assignment.target.name == name)
         with steps.step(title) as running:
             checked = suite.run(chosen, tell=_shown_by(running))
             counts = Counter(item.result.status for item in checked)

@@ -1,7 +1,8 @@
-"""Turns each check on each host into one check result.
+"""Turns each check on each target into one check result.
 
-A check function names the fixtures ``control`` and ``observation`` (and ``host``, ``readings``, ``network`` as it
-needs them); which controls and hosts it gets is data: the control registry names the function, the fleet has the hosts.
+A check function names the fixtures ``control`` and ``observation`` (and ``host``, ``readings``, ``network``, ``nodes``,
+``cluster`` as it needs them); which controls and targets it gets is data: the control registry names the function, the
+fleet has the hosts.
 Nothing but a check that ran to its end, and recorded what it read, is a pass.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,7 +23,11 @@ from palisade.verification.connections import Connections, Host
 from palisade.verification.network import Network
 from palisade.verification.readings import Readings
 from palisade.verification.suite import CHECKS_DIRECTORY, Assignment
+from palisade.verification.targets import ClusterTarget, Target, nodes_of
 from palisade.verification.waivers import Waivers
+
+if TYPE_CHECKING:
+    from palisade.verification.cluster import Cluster
 
 _OBSERVATION = pytest.StashKey[Recorder]()
 _EXPLANATION = "\nassert "
@@ -79,6 +85,7 @@ class VerificationPlugin:
         commit: The commit that is verified, for the results.
         listener: Called with each result as soon as it is known.
         readings: Per host name; filled on first use, and kept by the caller from one pytest run to the next.
+        cluster: The cluster of the environment, if it has one.
     """
 
     assignments: tuple[Assignment, ...]
@@ -87,6 +94,7 @@ class VerificationPlugin:
     commit: str
     listener: Callable[[Checked], None]
     readings: dict[str, Readings] = field(default_factory=dict)
+    cluster: Cluster | None = None
     interrupted: bool = False
     """Whether Ctrl-C ended the run: pytest answers it with an exit code and goes on."""
 
@@ -95,12 +103,12 @@ class VerificationPlugin:
         self.interrupted = isinstance(excinfo.value, KeyboardInterrupt)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Give a check function the controls that name it, on the hosts that they apply to."""
+        """Give a check function the controls that name it, on the targets that they apply to."""
         if "assignment" not in metafunc.fixturenames:
             return
         node = f"{CHECKS_DIRECTORY}/{metafunc.definition.path.name}::{metafunc.function.__name__}"
         chosen = [assignment for assignment in self.assignments if assignment.control.verified_by == node]
-        names = [f"{assignment.host.name}-{assignment.control.id}" for assignment in chosen]
+        names = [f"{assignment.target.name}-{assignment.control.id}" for assignment in chosen]
         metafunc.parametrize("assignment", chosen, ids=names)
 
     @pytest.fixture(name="control")
@@ -109,9 +117,9 @@ class VerificationPlugin:
         return assignment.control
 
     @pytest.fixture(name="target")
-    def target_fixture(self, assignment: Assignment) -> FleetHost:
-        """The host that is checked."""
-        return assignment.host
+    def target_fixture(self, assignment: Assignment) -> Target:
+        """What is checked."""
+        return assignment.target
 
     @pytest.fixture(name="observation")
     def observation_fixture(self, request: pytest.FixtureRequest) -> Recorder:
@@ -119,19 +127,35 @@ class VerificationPlugin:
         return request.node.stash[_OBSERVATION]  # type: ignore[no-any-return]
 
     @pytest.fixture(name="readings")
-    def readings_fixture(self, target: FleetHost) -> Readings:
+    def readings_fixture(self, target: Target) -> Readings:
         """The shared readings of the host."""
-        return self.readings_of(target)
+        return self.readings_of(_host(target))
 
     @pytest.fixture(name="host")
-    def host_fixture(self, target: FleetHost) -> Host:
+    def host_fixture(self, target: Target) -> Host:
         """The testinfra host, as root."""
-        return self.connections.host(target.name)
+        return self.connections.host(_host(target).name)
 
     @pytest.fixture(name="network")
     def network_fixture(self) -> Network:
         """Real connections between the hosts of the fleet."""
         return Network(self.readings_of)
+
+    @pytest.fixture(name="cluster")
+    def cluster_fixture(self) -> Cluster:
+        """The cluster of the environment: its API server.
+
+        Raises:
+            LookupError: the environment has none.
+        """
+        if self.cluster is None:
+            raise LookupError("the environment has no cluster")
+        return self.cluster
+
+    @pytest.fixture(name="nodes")
+    def nodes_fixture(self) -> tuple[Readings, ...]:
+        """The readings of the hosts on which pods run."""
+        return tuple(self.readings_of(host) for host in nodes_of(self.connections.fleet))
 
     def readings_of(self, target: FleetHost) -> Readings:
         """The readings of a host; the same object for all checks."""
@@ -158,7 +182,7 @@ class VerificationPlugin:
             return report
         observation = item.stash[_OBSERVATION]
         assignment: Assignment = callspec.params["assignment"]
-        control, target = assignment.control, assignment.host
+        control, target = assignment.control, assignment.target
         verdict = self._waive(judge(error, observation), control, target)
         self.listener(
             Checked(
@@ -180,7 +204,7 @@ class VerificationPlugin:
         _align(report, verdict, item)
         return report
 
-    def _waive(self, verdict: Verdict, control: Control, target: FleetHost) -> Verdict:
+    def _waive(self, verdict: Verdict, control: Control, target: Target) -> Verdict:
         waiver = self.waivers.find(control.id, target.name)
         if verdict.status is not Status.FAIL or verdict.crashed or waiver is None:
             return verdict
@@ -188,6 +212,12 @@ class VerificationPlugin:
             return Verdict(Status.FAIL, f"the waiver expired on {waiver.expires}: {verdict.reason}")
         applied = AppliedWaiver(reason=waiver.reason, expires=waiver.expires)
         return Verdict(Status.WAIVED, verdict.reason, waiver=applied)
+
+
+def _host(target: Target) -> FleetHost:
+    if isinstance(target, ClusterTarget):
+        raise LookupError("the check reads a host, and its control applies to the cluster")
+    return target
 
 
 def _align(report: pytest.TestReport, verdict: Verdict, item: pytest.Item) -> None:

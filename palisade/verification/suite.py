@@ -1,4 +1,4 @@
-"""Which check runs where: the checkout that holds the suite, and the (control, host) pairs of an environment."""
+"""Which check runs where: the checkout that holds the suite, and the (control, target) pairs of an environment."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 from palisade.controls import CONTROLS_DIRECTORY, Control, ControlRegistry
 from palisade.errors import ConfigurationError, ExitCode, PalisadeError
-from palisade.fleet import Fleet, FleetHost
+from palisade.fleet import Fleet
 from palisade.project import Project
+from palisade.verification.targets import Target, applies, targets_of
 
 CHECKS_DIRECTORY = Path("tests/verify")
 
@@ -35,44 +36,51 @@ def suite_root(project: Project) -> Path:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One check to run: this control on this host."""
+    """One check to run: this control on this target."""
 
     control: Control
-    host: FleetHost
+    target: Target
 
     @property
     def key(self) -> tuple[str, str]:
-        """The control's id and the host's name."""
-        return (self.control.id, self.host.name)
+        """The control's id and the target's name."""
+        return (self.control.id, self.target.name)
 
 
 def assignments(
-    registry: ControlRegistry, fleet: Fleet, *, controls: Collection[str] = (), hosts: Collection[str] = ()
+    registry: ControlRegistry,
+    fleet: Fleet,
+    *,
+    cluster: bool = False,
+    controls: Collection[str] = (),
+    targets: Collection[str] = (),
 ) -> tuple[Assignment, ...]:
-    """Every control on every host that it applies to, ordered by host (as in the fleet) and control.
+    """Every control on every target that it applies to, ordered by target (hosts as in the fleet, cluster) and control.
 
     Args:
         registry: The control registry.
         fleet: The hosts.
+        cluster: Whether the environment has a cluster.
         controls: Only these control ids; all when empty.
-        hosts: Only these host names; all when empty.
+        targets: Only the targets of these names; all when empty.
 
     Raises:
-        PalisadeError: an unknown control or host, or a choice in which nothing is left to check.
+        PalisadeError: an unknown control or target, or a choice in which nothing is left to check.
     """
+    known = targets_of(fleet, cluster=cluster)
     _refuse_unknown(controls, {control.id for control in registry.controls}, kind="control")
-    _refuse_unknown(hosts, {host.name for host in fleet.hosts}, kind="host")
+    _refuse_unknown(targets, {target.name for target in known}, kind="host")
     chosen = tuple(
-        Assignment(control, host)
-        for host in fleet.hosts
-        if not hosts or host.name in hosts
+        Assignment(control, target)
+        for target in known
+        if not targets or target.name in targets
         for control in registry.controls
-        if host.group in control.applies_to and (not controls or control.id in controls)
+        if applies(control, target, fleet) and (not controls or control.id in controls)
     )
     if not chosen:
         raise PalisadeError(
             "No chosen control applies to a chosen host, so nothing would be verified.",
-            where=f"controls: {', '.join(controls) or 'all'}; hosts: {', '.join(hosts) or 'all'}",
+            where=f"controls: {', '.join(controls) or 'all'}; hosts: {', '.join(targets) or 'all'}",
             exit_code=ExitCode.USAGE,
         )
     return chosen

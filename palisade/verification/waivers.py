@@ -10,19 +10,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from palisade.controls import ControlRegistry
 from palisade.errors import ConfigurationError
 from palisade.fleet import Fleet
+from palisade.verification.targets import applies, targets_of
 from palisade.yaml_file import read_yaml
 
 WAIVERS_DIRECTORY = Path("policies/waivers")
 
 
 class Waiver(BaseModel):
-    """One accepted failure of a control on named hosts."""
+    """One accepted failure of a control on named hosts, or on the cluster."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     control: str
     targets: tuple[str, ...] = Field(min_length=1)
-    """Host names; there is no wildcard, so that a new host is never waived by accident."""
+    """Host names, or ``cluster``; there is no wildcard, so that a new host is never waived by accident."""
     reason: str = Field(min_length=20)
     expires: date
     """The last day (UTC) on which the waiver holds."""
@@ -47,8 +48,14 @@ class Waivers(BaseModel):
         return None
 
 
-def load_waivers(project_root: Path, registry: ControlRegistry, fleet: Fleet) -> Waivers:
+def load_waivers(project_root: Path, registry: ControlRegistry, fleet: Fleet, *, cluster: bool = False) -> Waivers:
     """Read the waivers of the fleet's environment; an environment without the file has none.
+
+    Args:
+        project_root: The checkout that holds ``policies/waivers``.
+        registry: The controls that can be waived.
+        fleet: The hosts on which they can be.
+        cluster: Whether the environment has a cluster.
 
     Raises:
         ConfigurationError: not a list of waivers, a wrong field, an unknown control or host, a host that the control
@@ -64,7 +71,7 @@ def load_waivers(project_root: Path, registry: ControlRegistry, fleet: Fleet) ->
     entries = []
     for number, entry in enumerate(document):
         waiver = _waiver(entry, where=f"{path}: [{number}]")
-        _refuse_unknown(waiver, registry, fleet, where=f"{path}: [{number}]")
+        _refuse_unknown(waiver, registry, fleet, cluster=cluster, where=f"{path}: [{number}]")
         for target in waiver.targets:
             if (waiver.control, target) in seen:
                 raise ConfigurationError(
@@ -84,22 +91,22 @@ def _waiver(entry: object, *, where: str) -> Waiver:
         raise ConfigurationError(first["msg"], where=f"{where}.{path}") from error
 
 
-def _refuse_unknown(waiver: Waiver, registry: ControlRegistry, fleet: Fleet, *, where: str) -> None:
+def _refuse_unknown(waiver: Waiver, registry: ControlRegistry, fleet: Fleet, *, cluster: bool, where: str) -> None:
     try:
         control = registry.get(waiver.control)
     except KeyError:
         raise ConfigurationError(f"There is no control {waiver.control!r}.", where=f"{where}.control") from None
-    hosts = {host.name: host for host in fleet.hosts}
-    for target in waiver.targets:
-        if target not in hosts:
+    known = {target.name: target for target in targets_of(fleet, cluster=cluster)}
+    for name in waiver.targets:
+        if name not in known:
             raise ConfigurationError(
-                f"There is no host {target!r} in {fleet.environment}.",
+                f"There is no host {name!r} in {fleet.environment}.",
                 where=f"{where}.targets",
-                allowed=", ".join(sorted(hosts)),
+                allowed=", ".join(sorted(known)),
             )
-        if hosts[target].group not in control.applies_to:
+        if not applies(control, known[name], fleet):
             raise ConfigurationError(
-                f"The control {control.id} does not apply to {target}.",
+                f"The control {control.id} does not apply to {name}.",
                 where=f"{where}.targets",
                 allowed=f"hosts of the groups {', '.join(control.applies_to)}",
             )

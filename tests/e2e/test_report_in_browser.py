@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from palisade.controls import Control, ControlRegistry, Framework, Implementation
+from palisade.controls import Control, ControlRegistry, Framework, RoleTag
 from palisade.evidence import write_bundle
 from palisade.fleet import HostGroup
 from palisade.results import CheckResult, Observation, Status, VerificationRun
@@ -32,7 +32,7 @@ def _control(identifier: str, references: dict[Framework, tuple[str, ...]]) -> C
         title=f"The title of {identifier}",
         why="Because an attacker could otherwise steer traffic.",
         applies_to=tuple(HostGroup),
-        implemented_by=Implementation(role="os_hardening", tag="sysctl"),
+        implemented_by=RoleTag(role="os_hardening", tag="sysctl"),
         verified_by="tests/verify/test_sysctl.py::test_value",
         expected={"value": "0"},
         proven_by="sysctl -w net.ipv4.ip_forward=1",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from palisade.controls import Control, load_controls
+from palisade.controls import AdmissionPolicy, Control, RoleTag, StackComponent, load_controls
 from palisade.verification.reference import reference
 from palisade.verification.suite import CHECKS_DIRECTORY
 
@@ -63,8 +63,14 @@ def test_every_check_is_named_by_a_control() -> None:
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.id)
-def test_role_and_tag_exist(control: Control) -> None:
-    assert control.implemented_by.tag in tags_of(control.implemented_by.role)
+def test_what_implements_a_control_exists(control: Control) -> None:
+    match control.implemented_by:
+        case RoleTag(role=role, tag=tag):
+            assert tag in tags_of(role)
+        case StackComponent(component=component):
+            assert (ROOT / "stacks" / f"{component}.py").is_file()
+        case AdmissionPolicy(policy=policy):
+            assert (ROOT / "policies" / "admission" / f"{policy}.yaml").is_file()
 
 
 def test_no_title_is_used_twice() -> None:

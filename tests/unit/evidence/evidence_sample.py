@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from palisade.controls import Control, ControlRegistry, Framework, Implementation
+from palisade.controls import Control, ControlRegistry, Framework, RoleTag, Scope, StackComponent
 from palisade.fleet import HostGroup
 from palisade.results import AppliedWaiver, CheckResult, Observation, Status, VerificationRun
 
@@ -33,7 +33,7 @@ def a_control(
         title=f"The title of {identifier}",
         why="Because an attacker could otherwise steer traffic through a host of theirs.",
         applies_to=tuple(HostGroup),
-        implemented_by=Implementation(role=role, tag=tag),
+        implemented_by=RoleTag(role=role, tag=tag),
         verified_by="tests/verify/test_sysctl.py::test_value",
         expected={"net.ipv4.ip_forward": "0"},
         proven_by="sysctl -w net.ipv4.ip_forward=1",
@@ -94,6 +94,20 @@ def every_status() -> tuple[VerificationRun, ControlRegistry]:
         a_result("is-waived", "registry-1", Status.WAIVED, runtime="local"),
     ]
     return a_run(results), registry
+
+
+def with_a_cluster() -> tuple[VerificationRun, ControlRegistry]:
+    """Two hosts and the cluster, which has a control of its own that fails."""
+    of_cluster = a_control("of-the-cluster").model_copy(
+        update={"applies_to": (Scope.CLUSTER,), "implemented_by": StackComponent(component="network")}
+    )
+    reason = "NetworkPolicy palisade-registry/default-deny is missing"
+    results = [
+        a_result("of-the-cluster", "cluster", Status.FAIL, file=None, runtime={}, reason=reason),
+        a_result("of-hosts", "registry-1"),
+        a_result("of-hosts", "db-1"),
+    ]
+    return a_run(results), a_registry(of_cluster, a_control("of-hosts"))
 
 
 def of_sets() -> tuple[VerificationRun, ControlRegistry]:

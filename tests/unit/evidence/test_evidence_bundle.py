@@ -70,6 +70,7 @@ def test_results_have_a_header_and_every_result(tmp_path: Path) -> None:
         "duration_seconds": 31.4,
         "counts": {
             "hosts": 2,
+            "clusters": 0,
             "controls": 4,
             "checks": 7,
             "pass": 3,

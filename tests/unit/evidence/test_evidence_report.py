@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from evidence_sample import STARTED, a_control, a_registry, a_result, a_run, every_status, many
+from evidence_sample import STARTED, a_control, a_registry, a_result, a_run, every_status, many, with_a_cluster
 
 from palisade.controls import ControlRegistry
 from palisade.evidence.report import report
@@ -154,7 +154,7 @@ def test_a_row_explains_its_control(page: Element) -> None:
     for part in (
         "The title of fails-on-one",
         "Because an attacker could otherwise steer traffic",
-        "role ssh_hardening , tag sshd",
+        "role ssh_hardening, tag sshd",
         "tests/verify/test_sysctl.py::test_value",
         "sysctl -w net.ipv4.ip_forward=1",
         "NIST SP 800-53 rev. 5 SC-7",
@@ -164,6 +164,22 @@ def test_a_row_explains_its_control(page: Element) -> None:
     failing = _one(row.find("article", data_status="fail"))
     expected, file, runtime = (_one(value.find("pre")).text for value in failing.find("figure"))
     assert (expected, file, runtime) == ("net.ipv4.ip_forward: 0", "0", "1")
+
+
+def test_the_cluster_stands_beside_the_hosts() -> None:
+    page = _page(with_a_cluster())
+    assert [one.text for one in page.find("th", scope="col") if "data-host" in one.attributes] == [
+        "db-1",
+        "registry-1",
+        "cluster",
+    ]
+    assert _one(page.find("h2", id="hosts-title")).text == "Hosts and cluster"
+    assert "2 hosts and the cluster, 2 controls" in _one(page.find("section", id="summary")).text
+    row = _one(page.find("tbody", id="control-of-the-cluster")).text
+    for part in ("stack component network", "the cluster", "NetworkPolicy palisade-registry/default-deny is missing"):
+        assert part in row
+    areas = [one.text for one in page.find("tbody") if "area" in one.attributes.get("class", "").split()]
+    assert areas == ["Cluster 1 control", "OS hardening 1 control"]
 
 
 def test_a_control_that_was_not_checked_is_not_hidden(page: Element) -> None:
@@ -197,7 +213,7 @@ def test_sections_without_content_are_left_out() -> None:
 def test_an_empty_run_says_so() -> None:
     empty = _page((a_run([]), a_registry(a_control("some-control"))))
     assert _one(empty.find("h1")).text == "Nothing was checked"
-    assert "No host was checked." in _one(empty.find("section", id="hosts")).text
+    assert "Nothing was checked." in _one(empty.find("section", id="hosts")).text
 
 
 HOSTILE = [

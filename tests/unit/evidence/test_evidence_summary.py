@@ -17,7 +17,7 @@ PASS, FAIL, WAIVED, UNKNOWN = Status.PASS, Status.FAIL, Status.WAIVED, Status.NO
 @pytest.mark.parametrize(
     ("statuses", "verdict", "sentence"),
     [
-        ([], "Nothing was checked", "No host was checked against any control."),
+        ([], "Nothing was checked", "Nothing was checked against any control."),
         ([PASS], "Every check passes", "1 host, 1 control: 1 of 1 check passes and 0 fail."),
         ([PASS, PASS], "Every check passes", "1 host, 2 controls: 2 of 2 checks pass and 0 fail."),
         ([FAIL, PASS], "1 check fails", "1 host, 2 controls: 1 of 2 checks pass and 1 fails."),
@@ -25,13 +25,12 @@ PASS, FAIL, WAIVED, UNKNOWN = Status.PASS, Status.FAIL, Status.WAIVED, Status.NO
         (
             [PASS, WAIVED, UNKNOWN],
             "No check fails, 1 waived, 1 not assessable",
-            "1 host, 3 controls: 1 of 3 checks pass, 0 fail, 1 is accepted by a waiver and 1 cannot be shown on these "
-            "hosts.",
+            "1 host, 3 controls: 1 of 3 checks pass, 0 fail, 1 is accepted by a waiver and 1 cannot be shown here.",
         ),
         (
             [UNKNOWN],
             "No check fails, 1 not assessable",
-            "1 host, 1 control: 0 of 1 check passes, 0 fail and 1 cannot be shown on these hosts.",
+            "1 host, 1 control: 0 of 1 check passes, 0 fail and 1 cannot be shown here.",
         ),
     ],
 )
@@ -47,6 +46,19 @@ def test_counts_hosts_controls_and_checks() -> None:
     summary = summarise(run)
     assert (summary.hosts, summary.controls, summary.checks) == (2, 4, 7)
     assert summary.counts == {PASS: 3, FAIL: 1, WAIVED: 1, UNKNOWN: 2}
+
+
+@pytest.mark.parametrize(
+    ("targets", "hosts", "words"),
+    [
+        (["db-1", "cluster"], 1, "1 host and the cluster"),
+        (["cluster"], 0, "the cluster"),
+        (["db-1"], 1, "1 host"),
+    ],
+)
+def test_the_cluster_is_not_counted_as_a_host(targets: list[str], hosts: int, words: str) -> None:
+    summary = summarise(a_run([a_result("a-control", target) for target in targets]))
+    assert (summary.hosts, summary.cluster, summary.targets) == (hosts, "cluster" in targets, words)
 
 
 @given(st.lists(st.sampled_from(Status), max_size=20))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from verification_sample import a_control, a_fleet, a_registry
 
-from palisade.controls import load_controls
+from palisade.controls import Scope, load_controls
 from palisade.errors import ConfigurationError, ExitCode, PalisadeError
 from palisade.fleet import HostGroup
 from palisade.verification.suite import assignments
@@ -47,13 +47,19 @@ def read(tmp_path: Path, text: str) -> str:
         ("  why: Honest clients get in while a flood is on.\n", "", ["[0].why", "required"]),
         ("Honest clients get in while a flood is on.", "Good.", ["[0].why", "at least 20"]),
         ("[registry]", "[]", ["[0].applies_to", "at least 1"]),
-        ("[registry]", "[router]", ["[0].applies_to.0", "'bastion', 'control', 'registry' or 'database'"]),
+        (
+            "[registry]",
+            "[router]",
+            ["[0].applies_to", "'router' is nothing that a control applies to: bastion, control,", "cluster, node"],
+        ),
         ("tag: sysctl", "task: sysctl", ["[0].implemented_by"]),
+        ("{role: os_hardening, tag: sysctl}", "{component: network, tag: sysctl}", ["[0].implemented_by"]),
         ("tests/verify/test_kernel.py::test_network_setting", "test_kernel.py", ["[0].verified_by", "pattern"]),
         ('{settings: {net.ipv4.tcp_syncookies: "1"}}', "{}", ["[0].expected", "at least 1"]),
         ("  proven_by: sysctl -qw net.ipv4.tcp_syncookies=0\n", "", ["[0].proven_by", "required"]),
         ("{nist_800_53: [SC-5], pci_dss_4_0_1: [2.2.6]}", "{}", ["[0].references", "at least 1"]),
         ("nist_800_53:", "nist:", ["[0].references.nist"]),
+        ("nist_800_53: [SC-5]", "cis_kubernetes_1_11: ['6.1']", ["a recommendation such as 1.2.6"]),
         ("[SC-5]", "[SC5]", ["[0].references", "'SC5' is not a reference to nist_800_53: a control such as AC-6"]),
         ("[2.2.6]", "['13.1']", ["'13.1' is not a reference to pci_dss_4_0_1: a requirement such as 2.2.6"]),
         ("  title:", "  owner: me\n  title:", ["[0].owner", "Extra inputs"]),
@@ -144,9 +150,39 @@ def test_each_control_on_each_host_of_its_groups() -> None:
         ("both-groups", "registry-2"),
         ("registry-only", "registry-2"),
     ]
-    assert [item.key for item in assignments(registry, fleet, controls=["registry-only"], hosts=["registry-2"])] == [
+    assert [item.key for item in assignments(registry, fleet, controls=["registry-only"], targets=["registry-2"])] == [
         ("registry-only", "registry-2")
     ]
+
+
+def test_a_fleet_without_a_cluster_has_no_controls_of_one() -> None:
+    registry = a_registry(
+        a_control("of-a-node", applies_to=(Scope.NODE,)),
+        a_control("of-the-cluster", applies_to=(Scope.CLUSTER,)),
+        a_control("of-control-hosts", applies_to=(HostGroup.CONTROL,)),
+        a_control("registry-only"),
+    )
+    without = a_fleet(registry_1=HostGroup.REGISTRY, db_1=HostGroup.DATABASE)
+    assert [item.key for item in assignments(registry, without)] == [("registry-only", "registry-1")]
+    fleet = a_fleet(control_1=HostGroup.CONTROL, registry_1=HostGroup.REGISTRY, db_1=HostGroup.DATABASE)
+    assert [item.key for item in assignments(registry, fleet, cluster=True)] == [
+        ("of-control-hosts", "control-1"),
+        ("of-a-node", "registry-1"),
+        ("registry-only", "registry-1"),
+        ("of-the-cluster", "cluster"),
+    ]
+
+
+@pytest.mark.parametrize("cluster", [True, False])
+def test_a_waiver_of_the_cluster_needs_one(tmp_path: Path, *, cluster: bool) -> None:
+    registry = a_registry(a_control("registry-only", applies_to=(Scope.CLUSTER,)))
+    root = waive(tmp_path, WAIVER.replace("registry-1", "cluster"))
+    if cluster:
+        waivers = load_waivers(root, registry, a_fleet(), cluster=True)
+        assert waivers.find("registry-only", "cluster") is not None
+    else:
+        with pytest.raises(ConfigurationError, match="There is no host 'cluster' in local"):
+            load_waivers(root, registry, a_fleet())
 
 
 @pytest.mark.parametrize(
@@ -159,6 +195,6 @@ def test_each_control_on_each_host_of_its_groups() -> None:
 )
 def test_a_choice_that_checks_nothing_is_refused(controls: list[str], hosts: list[str], message: str) -> None:
     with pytest.raises(PalisadeError) as caught:
-        assignments(REGISTRY, a_fleet(), controls=controls, hosts=hosts)
+        assignments(REGISTRY, a_fleet(), controls=controls, targets=hosts)
     assert message in str(caught.value)
     assert caught.value.exit_code is ExitCode.USAGE

@@ -8,6 +8,7 @@ import pytest
 import testinfra
 from verification_sample import a_control, a_fleet, a_registry, a_suite
 
+from palisade.controls import Scope
 from palisade.fleet import Fleet, FleetHost, HostGroup
 from palisade.verification.connections import Connections
 from palisade.verification.prove import Outcome, place, prove, selection
@@ -117,6 +118,13 @@ def fleet_of_three() -> Fleet:
 )
 def test_the_bastion_is_broken_only_where_nothing_else_will_do(groups: tuple[HostGroup, ...], host: str) -> None:
     assert place(a_control("tiny-control", applies_to=groups), fleet_of_three()).name == host
+
+
+def test_a_control_of_pods_is_proven_on_a_node_and_one_of_the_cluster_there() -> None:
+    fleet = a_fleet(control_1=HostGroup.CONTROL, registry_1=HostGroup.REGISTRY)
+    assert place(a_control("tiny-control", applies_to=(Scope.NODE,)), fleet).name == "registry-1"
+    assert place(a_control("tiny-control", applies_to=(HostGroup.CONTROL,)), fleet).name == "control-1"
+    assert place(a_control("tiny-control", applies_to=(Scope.CLUSTER,)), fleet).name == "cluster"
 
 
 def test_each_control_is_proven_once() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from palisade.controls import Control, ControlRegistry, Framework, Implementation
+from palisade.controls import Control, ControlRegistry, Framework, RoleTag, Scope
 from palisade.fleet import Fleet, FleetHost, FleetNetworks, HostGroup
 from palisade.verification.connections import Connections
 from palisade.verification.run import Suite
@@ -36,14 +36,14 @@ def a_control(
     check: str = "tests/verify/test_tiny.py::test_tiny",
     expected: Mapping[str, Any] | None = None,
     proven_by: str = "true # nothing is changed",
-    applies_to: tuple[HostGroup, ...] = (HostGroup.REGISTRY,),
+    applies_to: tuple[HostGroup | Scope, ...] = (HostGroup.REGISTRY,),
 ) -> Control:
     return Control(
         id=identifier,
         title=f"The title of {identifier}",
         why="Because somebody could otherwise do something bad.",
         applies_to=applies_to,
-        implemented_by=Implementation(role="os_hardening", tag="sysctl"),
+        implemented_by=RoleTag(role="os_hardening", tag="sysctl"),
         verified_by=check,
         expected=dict(expected or {"settings": {"value": "good"}}),
         proven_by=proven_by,
