@@ -17,9 +17,11 @@ from palisade.local.down import DOWN_STEPS
 from palisade.local.down import down as take_down
 from palisade.local.places import Places
 from palisade.local.processes import become
+from palisade.local.replace import REPLACE_STEPS
+from palisade.local.replace import replace as replace_host
 from palisade.local.status import HostStatus, read_status
-from palisade.local.up import UP_STEPS
 from palisade.local.up import up as bring_up
+from palisade.local.up import up_steps
 from palisade.project import Project
 
 application = typer.Typer(help="Start, inspect and stop the fleet on this machine.", no_args_is_help=True)
@@ -40,7 +42,7 @@ def up(
     """Start the fleet, or go on where an earlier start stopped; a fleet that is up stays as it is."""
     project = Project.find()
     configuration = load_configuration(project, environment)
-    steps = Steps(UP_STEPS)
+    steps = Steps(up_steps(configuration, project))
     fleet = bring_up(configuration, project, steps, may_install=not no_install)
     if output is OutputFormat.JSON:
         print_json({"fleet": fleet.model_dump(mode="json"), "seconds": steps.seconds})
@@ -82,12 +84,33 @@ def status(environment: Environment = "local", output: Output = OutputFormat.TEX
     if output is OutputFormat.JSON:
         print_json({"environment": environment, "state": summary, "hosts": [_document(one) for one in hosts]})
         return
-    table = Table("host", "group", "address", "state", "systemd", "up since", box=None, pad_edge=False)
+    columns = ["host", "group", "address", "state", "systemd", *(["node"] if fleet.has_cluster else []), "up since"]
+    table = Table(*columns, box=None, pad_edge=False)
     for one in hosts:
         row = _document(one)
-        table.add_row(*(str(row[key] or "-") for key in ("host", "group", "address", "state", "systemd", "up_since")))
+        table.add_row(*(str(row[name.replace(" ", "_")] or "-") for name in columns))
     ANSWER.print(table)
     ANSWER.print(f"The fleet {environment} is {summary}.")
+
+
+@application.command()
+def replace(
+    host: Annotated[str, typer.Argument(help="The name of the host; a node of the fleet's own cluster.")],
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Go on although pods are lost: those without a controller, a dead node's.")
+    ] = False,
+    environment: Environment = "local",
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Replace a node: drain it, make its host anew from the image, harden it, and let it join again."""
+    project = Project.find()
+    steps = Steps(REPLACE_STEPS)
+    replace_host(load_configuration(project, environment), project, host, steps, force=force)
+    if output is OutputFormat.JSON:
+        print_json({"environment": environment, "host": host, "seconds": steps.seconds})
+        return
+    ANSWER.print(f"{host} was replaced; it is a node again.")
 
 
 @application.command()
@@ -117,6 +140,7 @@ def _document(one: HostStatus) -> dict[str, Any]:
         "address": str(one.host.address),
         "state": one.state,
         "systemd": one.systemd,
+        "node": one.node,
         "up_since": _moment(one.up_since),
     }
 

@@ -10,6 +10,7 @@ from palisade.errors import MachineError
 from palisade.local import cgroups, ledger
 from palisade.local.engine import Engine
 from palisade.local.footprint import forget_containers
+from palisade.local.image import remove_built_images
 from palisade.local.lock import exclusive
 from palisade.local.machine import read_machine, runs_as_root
 from palisade.local.mounts import mounts_below, remove_tree, unmount
@@ -64,6 +65,7 @@ def down(environment: str, steps: Steps, *, purge: bool = False) -> Outcome:
                 engine.prepare(machine)
                 identities = places.host_identities
                 step.outcome = ", ".join(engine.remove_hosts()) or "none"
+                engine.remove_volumes()
                 forget_containers(identities)
         with steps.step(PUT_BACK) as step:
             cgroups.remove(places.network)
@@ -84,8 +86,7 @@ def _remove_state(places: Places, *, purge: bool) -> tuple[Path, ...]:
     if purge:
         remove_tree(places.engine)
     if purge and not places.has_neighbours:
-        for archive in places.images.glob("host-*.tar"):
-            archive.unlink()
+        remove_built_images(places.images)
     if not places.state.exists():
         return ()
     for path in places.state.iterdir():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
@@ -200,6 +200,35 @@ class Engine:
             if not answer.succeeded and time.monotonic() > deadline:
                 raise answer.failure(remedy="run the same command again")
         return tuple(sorted(removed))
+
+    def identity(self, name: str) -> tuple[str, ...]:
+        """Podman's identifier of a host; none if it is not there.
+
+        Raises:
+            PalisadeError: podman failed.
+        """
+        return tuple(
+            str(entry["Id"]) for entry in self.query("ps", "--all", f"--filter=name=^{name}$", "--format=json")
+        )
+
+    def remove_host(self, name: str, volumes: Iterable[str]) -> None:
+        """Remove one host, its disk and these volumes of it; what is not there is no error.
+
+        Raises:
+            PalisadeError: podman failed.
+        """
+        self.run("rm", "--force", "--ignore", "--volumes", "--time=0", name)
+        self.remove_volumes(volumes)
+
+    def remove_volumes(self, names: Iterable[str] | None = None) -> None:
+        """Remove volumes that no host uses any more; all of them unless named.
+
+        Raises:
+            PalisadeError: podman failed.
+        """
+        there = self.run("volume", "ls", "--quiet").split()
+        if going := there if names is None else [name for name in names if name in there]:
+            self.run("volume", "rm", *going)
 
 
 def host_state(state: str, process: int) -> str:

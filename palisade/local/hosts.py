@@ -16,14 +16,16 @@ from palisade.errors import ConfigurationError, PalisadeError
 from palisade.fleet import Fleet, FleetHost
 from palisade.local.access import ssh_arguments
 from palisade.local.engine import SPECIFICATION_LABEL, Engine, FoundHost
-from palisade.local.image import HostImage
+from palisade.local.image import HostImages
 from palisade.local.keys import HOST_KEY_TYPES, public_file, public_key
 from palisade.local.machine import Machine
+from palisade.local.nodes import is_node, mount_options
 from palisade.local.places import Places
 from palisade.local.processes import attempt
 
 FIRST_PROCESS = "/usr/local/sbin/start-host"
 """From ``images/host/files``: keeps the machine out of reach, then becomes systemd."""
+ALREADY_UP = "already up"
 DEADLINE_SECONDS = 60.0
 """How long a host may take to boot and to answer through the bastion; usually it takes two seconds."""
 ATTEMPT_SECONDS = 10.0
@@ -38,21 +40,24 @@ class Hosts:
 
     engine: Engine
     places: Places
-    image: HostImage
+    images: HostImages
     fleet: Fleet
     machine: Machine
 
     def specification(self, host: FleetHost) -> str:
         """Changes whenever a host would have to be made anew: 16 hexadecimal digits."""
         keys = [public_key(self.places.host_key(host.name, "ed25519")), public_key(self.places.identity)]
-        made_from = [*self._options(host), self.image.name, str(self.fleet.networks.fleet), *keys]
+        made_from = [*self._options(host), self._image(host), str(self.fleet.networks.fleet), *keys]
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:16]
 
     def create_arguments(self, host: FleetHost) -> tuple[str, ...]:
         """The podman command that makes a host without starting it."""
         placement = self.engine.placement(self.machine)
         label = f"--label={SPECIFICATION_LABEL}={self.specification(host)}"
-        return ("create", *self._options(host), *placement, label, self.image.name, FIRST_PROCESS)
+        return ("create", *self._options(host), *placement, label, self._image(host), FIRST_PROCESS)
+
+    def _image(self, host: FleetHost) -> str:
+        return self.images.of_host(self.fleet, host).name
 
     def _options(self, host: FleetHost) -> tuple[str, ...]:
         return (
@@ -65,6 +70,7 @@ class Hosts:
             "--cgroupns=private",
             "--pids-limit=-1",
             "--restart=always",
+            *(mount_options(host, self.places) if is_node(self.fleet, host) else ()),
         )
 
     def refuse_others(self, found: Mapping[str, FoundHost]) -> None:
@@ -110,7 +116,7 @@ class Hosts:
             PalisadeError: podman failed.
         """
         if found is not None and found.state == "running":
-            return "already up"
+            return ALREADY_UP
         if found is None:
             self.engine.run(*self.create_arguments(host))
         if found is None or found.started is None:

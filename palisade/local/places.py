@@ -81,6 +81,31 @@ class Places:
         return self.state / "engine"
 
     @property
+    def programs(self) -> Path:
+        """The programs that hosts of the cluster run, as they see them."""
+        return self.state / "programs"
+
+    @property
+    def container_images(self) -> Path:
+        """The images that the cluster itself runs from, one OCI image layout each."""
+        return self.state / "images"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Opens the fleet's own cluster with every right."""
+        return self.state / "kubeconfig"
+
+    @property
+    def cluster_keys(self) -> Path:
+        """What each part of the cluster proves itself with (:mod:`palisade.local.cluster_keys`)."""
+        return self.state / "cluster"
+
+    @property
+    def cluster_record(self) -> Path:
+        """From what the cluster was made; there once it was made completely."""
+        return self.state / "cluster.key"
+
+    @property
     def host_identities(self) -> tuple[str, ...]:
         """The engine's identifiers of the hosts, whether it can be asked or not."""
         directory = self.engine / "storage/overlay-containers"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +103,49 @@ def run(
     if not finished.succeeded:
         raise finished.failure(remedy)
     return finished.output
+
+
+def follow(
+    arguments: Sequence[str], *, on_line: Callable[[str], None], directory: Path, environment: Mapping[str, str]
+) -> Finished:
+    """Run a program to its end and see each line of its output at once.
+
+    Args:
+        arguments: The program and its arguments; it runs in its own session, as in :func:`attempt`.
+        on_line: Called with each line, without its end.
+        directory: Where it runs.
+        environment: Variables in addition to Palisade's own.
+
+    Returns:
+        What it wrote to standard output and standard error, in the order in which it came, as the output.
+
+    Raises:
+        PalisadeError: the program is not there.
+    """
+    try:
+        process = subprocess.Popen(
+            list(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            cwd=directory,
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise PalisadeError(f"The program {arguments[0]} is not there.", where=" ".join(arguments)) from error
+    lines = []
+    try:
+        for line in process.stdout or ():
+            lines.append(line)
+            on_line(line.rstrip("\n"))
+        status = process.wait()
+    except BaseException:
+        _end(process)
+        raise
+    return Finished(tuple(arguments), status, "".join(lines), "")
 
 
 def become(arguments: Sequence[str]) -> None:

@@ -8,10 +8,13 @@ from palisade.errors import ConfigurationError
 from palisade.fleet import Fleet
 from palisade.local import ledger
 from palisade.local.access import write_access
+from palisade.local.cluster import Cluster
+from palisade.local.cluster_programs import TOOLS, provide_programs
 from palisade.local.concurrency import for_each
+from palisade.local.container_images import container_images
 from palisade.local.engine import Engine
-from palisade.local.hosts import Hosts
-from palisade.local.image import HostImage
+from palisade.local.hosts import ALREADY_UP, Hosts
+from palisade.local.image import HostImages
 from palisade.local.keys import make_keys
 from palisade.local.lock import exclusive
 from palisade.local.machine import Machine, read_machine
@@ -20,14 +23,29 @@ from palisade.local.processes import write_whole
 from palisade.local.programs import install
 from palisade.local.requirements import Needs, require
 from palisade.project import Project
+from palisade.tools import ensure, step_titles
 
-CHECK, KEYS, IMAGE, START, REACH = UP_STEPS = (
+CHECK, KEYS, IMAGE, CONTAINER_IMAGES, START, REACH, CLUSTER = (
     "Check this machine",
     "SSH keys",
     "Host image",
+    "Images of the cluster",
     "Start the hosts",
     "Reach every host",
+    "Kubernetes",
 )
+
+
+def up_steps(configuration: FleetConfiguration, project: Project) -> list[str]:
+    """The steps of :func:`up` for this environment, in order.
+
+    Raises:
+        ConfigurationError: a definition in ``tools/`` is refused.
+    """
+    if not fleet_of(configuration).has_cluster:
+        return [CHECK, KEYS, IMAGE, START, REACH]
+    tools = step_titles(project, TOOLS)
+    return [CHECK, *tools, KEYS, IMAGE, CONTAINER_IMAGES, START, REACH, CLUSTER]
 
 
 def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may_install: bool = True) -> Fleet:
@@ -35,8 +53,8 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
 
     Args:
         configuration: The environment; its hosts are the ones that are started.
-        project: The checkout, for ``images/host``.
-        steps: Where progress is shown; made from :data:`UP_STEPS`.
+        project: The checkout, for ``images``, ``tools`` and the playbook of the cluster.
+        steps: Where progress is shown; made from :func:`up_steps`.
         may_install: Whether missing Debian packages may be installed.
 
     Returns:
@@ -45,14 +63,15 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
     Raises:
         ConfigurationError: the environment is not a local fleet, or the fleet exists and was made from something else.
         MachineError: this machine cannot run the fleet; nothing was started.
-        PalisadeError: a program failed, or a host does not answer.
+        PalisadeError: a program or its build failed, or a host does not answer.
     """
     fleet = fleet_of(configuration)
     places = Places.of(fleet.environment)
-    image = HostImage(source=project.root / "images" / "host", cache=places.images)
     with steps.step(CHECK) as step:
         machine = _check(configuration, places, step, may_install=may_install)
-    hosts = Hosts(engine=Engine(places), places=places, image=image, fleet=fleet, machine=machine)
+    programs = ensure(project, TOOLS, steps) if fleet.has_cluster else {}
+    images = HostImages.of(project.root / "images", places.images)
+    hosts = Hosts(engine=Engine(places), places=places, images=images, fleet=fleet, machine=machine)
     with exclusive(places.lock, waiting=lambda holder: step.note(_waiting(places, holder))):
         ledger.enter(places)
         places.state.mkdir(parents=True, exist_ok=True)
@@ -64,7 +83,11 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
         hosts.refuse_others(found)
         write_access(fleet, places)
         with steps.step(IMAGE, usually="30 s the first time") as step:
-            step.outcome = image.provide(hosts.engine)
+            step.outcome = _grouped({image.kind: image.provide(hosts.engine) for image in images.needed(fleet)})
+        if fleet.has_cluster:
+            provide_programs(programs, places)
+            with steps.step(CONTAINER_IMAGES, usually="5 s the first time") as step:
+                step.outcome = _container_images(hosts, project)
         with steps.step(START) as step:
             hosts.engine.define_network(fleet.networks.fleet)
             done = for_each(fleet.hosts, lambda host, _: hosts.start(host, found.get(host.name)))
@@ -78,7 +101,17 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
             )
         reachable = fleet.model_copy(update={"ssh_config": places.ssh_config})
         write_whole(places.fleet_file, reachable.to_json())
+        if fleet.has_cluster:
+            untouched = set(done) == {ALREADY_UP} and not any(failed)
+            with steps.step(CLUSTER, usually="60 s") as step:
+                step.outcome = Cluster(reachable, places, project.root).make(step, untouched=untouched)
     return reachable
+
+
+def _container_images(hosts: Hosts, project: Project) -> str:
+    places = hosts.places
+    images = container_images(project.root / "images", node=hosts.images.node, programs=places.programs)
+    return _grouped({image.name: image.provide(hosts.engine, places.container_images) for image in images})
 
 
 def _check(configuration: FleetConfiguration, places: Places, step: Step, *, may_install: bool) -> Machine:

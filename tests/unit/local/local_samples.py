@@ -24,6 +24,19 @@ FLEET = Fleet(
     networks=FleetNetworks(fleet=NETWORK, operators=(IPv4Network("10.79.0.1/32"),), clients=(NETWORK,)),
 )
 
+CLUSTER_FLEET = FLEET.model_copy(
+    update={
+        "hosts": (
+            *FLEET.hosts,
+            FleetHost(name="control-1", group=HostGroup.CONTROL, address=IPv4Address("10.79.0.11")),
+        ),
+        "networks": FLEET.networks.model_copy(
+            update={"pods": IPv4Network("10.244.0.0/16"), "services": IPv4Network("10.96.0.0/16")}
+        ),
+    }
+)
+"""The same with a cluster of its own."""
+
 ORDINARY = Machine(
     root=True,
     missing_capabilities=(),

@@ -12,7 +12,7 @@ from local_samples import FLEET, NETWORK, machine, places
 from palisade.errors import ConfigurationError, PalisadeError
 from palisade.local.engine import SPECIFICATION_LABEL, Engine, FoundHost, configuration_text, host_state, storage_text
 from palisade.local.hosts import Hosts
-from palisade.local.image import HostImage
+from palisade.local.image import HostImages
 from palisade.local.keys import make_keys
 from palisade.local.machine import Machine
 
@@ -88,8 +88,8 @@ def test_a_host_whose_first_process_is_gone_is_dead_whatever_podman_says(said: s
 def fleet_hosts(directory: Path) -> Hosts:
     where = places(directory)
     make_keys(where, [host.name for host in FLEET.hosts])
-    image = HostImage(source=REPOSITORY / "images/host", cache=where.images)
-    return Hosts(engine=Engine(where), places=where, image=image, fleet=FLEET, machine=machine())
+    images = HostImages.of(REPOSITORY / "images", where.images)
+    return Hosts(engine=Engine(where), places=where, images=images, fleet=FLEET, machine=machine())
 
 
 def as_found(hosts: Hosts, state: str = "running") -> dict[str, FoundHost]:
@@ -109,7 +109,7 @@ def test_a_host_is_created_with_its_name_address_and_what_it_was_made_from(hosts
     )
     assert {"--privileged", "--systemd=always", "--restart=always"} <= set(arguments)
     assert f"--label={SPECIFICATION_LABEL}={hosts.specification(FLEET.hosts[0])}" in arguments
-    assert arguments[-2:] == (hosts.image.name, "/usr/local/sbin/start-host")
+    assert arguments[-2:] == (hosts.images.host.name, "/usr/local/sbin/start-host")
 
 
 def test_hosts_have_a_control_group_of_ours_only_where_systemd_gives_them_none(hosts: Hosts) -> None:

@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from local_samples import CLUSTER_FLEET, FLEET
 
-from palisade.local.image import HostImage
+from palisade.local.image import HostImage, HostImages, remove_built_images, remove_partial_builds
 
 SOURCE = Path(__file__).resolve().parents[3] / "images/host"
 INSTALLED_BY_ROLES = {"nftables", "chrony", "unattended-upgrades", "libpam-pwquality"}
@@ -71,5 +72,37 @@ def test_a_killed_build_is_cleared_away_and_a_running_one_is_left_alone(image: H
     killed, running = (image.cache / f"host-trixie-{image.key}-{pid}.partial" for pid in (process.pid, os.getpid()))
     for directory in (killed, running):
         (directory / "mmdebstrap.x").mkdir(parents=True)
-    image.remove_partial_builds()
+    remove_partial_builds(image.cache)
     assert [path.name for path in image.cache.iterdir()] == [running.name]
+
+
+def test_the_image_of_a_node_is_the_host_image_and_more(image: HostImage) -> None:
+    images = HostImages.of(SOURCE.parent, Path("/cache"))
+    node = images.node
+    assert (node.suite, node.archive.name) == ("trixie", f"node-trixie-{node.key}.tar")
+    assert node.name == f"localhost/palisade-node:{node.key}"
+    assert node.packages[: len(images.host.packages)] == images.host.packages
+    assert {"containerd", "runc", "etcd-server", "docker-registry", "skopeo", "conntrack"} <= set(node.packages)
+    assert len(node.packages) == len(set(node.packages))
+    hooks = [argument for argument in node.build_arguments(Path("/x")) if argument.startswith("--customize-hook")]
+    assert [hook.rpartition("images/")[2] for hook in hooks] == ["host/customize", "node/customize"]
+    other_base = HostImage(source=node.source, cache=node.cache, base=image)
+    assert other_base.key == node.key
+    (image.source / "packages").write_text("systemd\n", encoding="ascii")
+    assert other_base.key != node.key
+
+
+def test_hosts_of_a_cluster_start_from_the_image_of_a_node() -> None:
+    images = HostImages.of(SOURCE.parent, Path("/cache"))
+    kinds = {host.name: images.of_host(CLUSTER_FLEET, host).kind for host in CLUSTER_FLEET.hosts}
+    assert kinds == {"bastion-1": "host", "registry-1": "node", "db-1": "host", "control-1": "node"}
+    assert images.needed(CLUSTER_FLEET) == (images.host, images.node)
+    assert images.needed(FLEET) == (images.host,)
+
+
+def test_purging_removes_what_was_built_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("host-trixie-1.tar", "node-trixie-2.tar", "notes"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "container-pause-3/blobs").mkdir(parents=True)
+    remove_built_images(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
