@@ -5,17 +5,18 @@ from __future__ import annotations
 import shutil
 
 from palisade.stack.locks import Holder, read_locks
-from palisade.stack.model import Stack, local_state_directory
+from palisade.stack.model import StateFiles, local_state_directory
 from palisade.stack.operations import locked
 
 
-def forget_state(stack: Stack) -> bool:
+def forget_state(environment: str) -> bool:
     """Remove the state of a local stack, and with the last one the passphrase; nothing in a cluster is touched.
 
-    This is for a cluster that has been removed as a whole; Pulumi is not needed for it.
+    This is for a cluster that has been removed as a whole. Neither Pulumi nor a sound configuration is needed, and a
+    state that is not in Palisade's own directory stays as it is.
 
     Args:
-        stack: The stack; one whose state is not in Palisade's own directory stays as it is.
+        environment: The name of the environment, which is the stack's.
 
     Returns:
         Whether there was anything.
@@ -23,18 +24,18 @@ def forget_state(stack: Stack) -> bool:
     Raises:
         PalisadeError: somebody works on the stack.
     """
-    files = stack.files
-    if not stack.is_local or files is None or files.directory != local_state_directory():
-        return False
-    for lock in read_locks(files):
+    directory = local_state_directory()
+    projects = {path.name for path in (directory / ".pulumi" / "stacks").glob("*") if path.is_dir()}
+    stacks = [StateFiles(directory, project, environment) for project in sorted(projects)]
+    for lock in (lock for files in stacks for lock in read_locks(files)):
         if lock.holder is Holder.ALIVE:
-            raise locked(stack, lock)
-    was_there = files.exists
-    for path in files.own_paths():
+            raise locked(environment, lock)
+    was_there = any(files.exists for files in stacks)
+    for path in (path for files in stacks for path in files.own_paths()):
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
-    if files.directory.is_dir() and not any((files.pulumi / "stacks").glob("*/*.json*")):
-        shutil.rmtree(files.directory)
+    if directory.is_dir() and not any((directory / ".pulumi" / "stacks").glob("*/*.json*")):
+        shutil.rmtree(directory)
     return was_there

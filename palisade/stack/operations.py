@@ -82,21 +82,21 @@ def refuse_locked(stack: Stack) -> None:
         PalisadeError: the stack is locked.
     """
     for lock in read_locks(stack.files) if stack.files else ():
-        raise locked(stack, lock)
+        raise locked(stack.environment, lock)
 
 
-def locked(stack: Stack, lock: Lock) -> PalisadeError:
+def locked(environment: str, lock: Lock) -> PalisadeError:
     """The error that says who holds a lock and what to do about it."""
     match lock.holder:
         case Holder.ALIVE:
             problem, remedy = "is being changed", f"wait for it to end, or stop it with: kill -INT {lock.process}"
         case Holder.DEAD:
             problem = "was being changed by a process that is dead"
-            remedy = f"palisade stack recover {stack.environment}"
+            remedy = f"palisade stack recover {environment}"
         case Holder.ELSEWHERE:
             problem = "is locked from another host"
-            remedy = f"on {lock.host}: palisade stack status {stack.environment}"
-    return PalisadeError(f"The stack {stack.environment} {problem}: {lock.words}.", where=str(lock.file), remedy=remedy)
+            remedy = f"on {lock.host}: palisade stack status {environment}"
+    return PalisadeError(f"The stack {environment} {problem}: {lock.words}.", where=str(lock.file), remedy=remedy)
 
 
 def _explained(stack: Stack, operation: Operation, outcome: Outcome) -> PalisadeError:
@@ -115,7 +115,7 @@ def _explained(stack: Stack, operation: Operation, outcome: Outcome) -> Palisade
         )
     locks = read_locks(stack.files) if operation.locks and stack.files else ()
     if locks:
-        return locked(stack, locks[0])
+        return locked(stack.environment, locks[0])
     return PalisadeError(
         f"pulumi ended with status {outcome.status}; what it said stands above.",
         where=where,

@@ -51,7 +51,7 @@ def recover(pulumi: Pulumi, *, aside: bool = False) -> Recovery:
         locks = read_locks(stack.files) if stack.files else ()
         for lock in locks:
             if lock.holder is not Holder.DEAD:
-                raise locked(stack, lock)
+                raise locked(stack.environment, lock)
         pending = read_contents(pulumi).pending
         if locks:
             pulumi.answer("cancel", "--yes")
