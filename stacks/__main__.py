@@ -6,10 +6,17 @@ Run by ``pulumi`` for the selected stack; the stack's name is the name of the en
 from __future__ import annotations
 
 import pulumi
+from pulumi_kubernetes import Provider
 
 from palisade.config import FleetConfiguration, fleet_of, parse_configuration
+from palisade.config_cluster import Cluster
 from palisade.errors import ConfigurationError
 from palisade.planning import make_plan
+from stacks import arguments
+from stacks.auditor import Auditor
+from stacks.network import Network
+from stacks.nodes import ExistingNodes, NodePools
+from stacks.platform import Platform
 
 
 def configuration_of_stack() -> FleetConfiguration:
@@ -27,9 +34,32 @@ def configuration_of_stack() -> FleetConfiguration:
         raise pulumi.RunError(str(error)) from error
 
 
+def declare(configuration: FleetConfiguration, cluster: Cluster) -> None:
+    """Everything inside the cluster."""
+    path = arguments.kubeconfig(configuration, cluster)
+    provider = Provider(
+        "cluster",
+        kubeconfig=None if path is None else str(path),
+        context=cluster.context,
+        # Without it, another kubeconfig for the same cluster would look like another cluster: everything replaced.
+        cluster_identifier=f"palisade-{configuration.environment}",
+    )
+    opts = pulumi.ResourceOptions(provider=provider)
+    pools = arguments.node_pools_arguments(configuration, cluster)
+    if pools is None:
+        ExistingNodes("nodes", arguments.existing_nodes_arguments(configuration, cluster), opts)
+    else:
+        NodePools("nodes", pools, opts)
+    platform = Platform("platform", arguments.platform_arguments(configuration, cluster), opts)
+    Network("network", arguments.network_arguments(configuration, cluster, platform.namespaces), opts)
+    Auditor("auditor", arguments.auditor_arguments(platform.namespaces), opts)
+
+
 def main() -> None:
-    """Export what others read: the hosts and the sizing."""
+    """Declare the platform, and export what others read: the hosts and the sizing."""
     configuration = configuration_of_stack()
+    if configuration.cluster is not None:
+        declare(configuration, configuration.cluster)
     pulumi.export("fleet", fleet_of(configuration).model_dump(mode="json"))
     pulumi.export("plan", make_plan(configuration, {}).document())
 

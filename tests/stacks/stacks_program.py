@@ -1,78 +1,75 @@
-"""Runs the Pulumi program against mocks, to its end, and returns what the engine was told."""
+"""Runs the Pulumi program for tests: with the configurations that are shipped, and with nodes that it can find."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import runpy
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import yaml
-from pulumi.runtime import rpc
-from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
-from pulumi.runtime.settings import ROOT, SETTINGS
-from pulumi.runtime.stack import run_in_stack
+
+from palisade.rendering import graph
+from palisade.rendering.graph import Declared, Graph
+from palisade.sizing import RPS_PER_CLUSTER
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass
-class Graph:
-    """What a run of the program declared."""
-
-    resources: list[MockResourceArgs] = field(default_factory=list)
-    outputs: dict[str, Any] = field(default_factory=dict)
-    """The outputs of the stack, as the engine received them."""
+def run_program(environment: str, fleet: Any, *, found: Mapping[str, Mapping[str, Any]] | None = None) -> Graph:
+    """Run ``stacks/__main__.py`` as an update: the registry hosts are found as nodes, fit unless a test says not."""
+    nodes = fit_nodes(fleet) if fleet and "cluster" in fleet else {}
+    return graph.run_program(PROJECT_ROOT, environment, fleet, found={**nodes, **(found or {})})
 
 
-class _RecordingMocks(Mocks):
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-
-    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        self._graph.resources.append(args)
-        return f"{args.name}-id", args.inputs
-
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
-        raise AssertionError(f"the program asks the outside world: {args.token}")
-
-
-class _RecordingMonitor(MockMonitor):
-    def __init__(self, graph: Graph) -> None:
-        super().__init__(_RecordingMocks(graph))
-        self._graph = graph
-
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - Pulumi's name
-        if "::pulumi:pulumi:Stack::" in request.urn:
-            self._graph.outputs = rpc.deserialize_properties(request.outputs)
-        return super().RegisterResourceOutputs(request)
-
-
-def run_program(environment: str, fleet: Any) -> Graph:
-    """Run ``stacks/__main__.py`` as the stack of an environment with this ``palisade:fleet``; await everything."""
-    graph = Graph()
-    monitor = _RecordingMonitor(graph)
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        set_mocks(monitor.mocks, project="palisade", stack=environment, preview=False, monitor=monitor)
-        # set_mocks made a stack resource whose outputs are closed; the run makes its own, as `pulumi up` does.
-        ROOT.set(None)
-        SETTINGS.rpc_manager.clear()
-        SETTINGS.outputs.clear()
-        config = {} if fleet is None else {"palisade:fleet": json.dumps(fleet)}
-        pulumi.runtime.set_all_config(config)
-        loop.run_until_complete(run_in_stack(lambda: runpy.run_path(str(PROJECT_ROOT / "stacks")) and None))
-    finally:
-        loop.close()
-        asyncio.set_event_loop(None)
-    return graph
-
-
-def shipped_fleet(environment: str) -> Any:
-    """``palisade:fleet`` of an environment that is shipped."""
+def shipped_fleet(environment: str, **changes: Any) -> Any:
+    """``palisade:fleet`` of an environment that is shipped, with other sections."""
     text = (PROJECT_ROOT / f"Pulumi.{environment}.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)["config"]["palisade:fleet"]
+    return {**yaml.safe_load(text)["config"]["palisade:fleet"], **changes}
+
+
+def with_load(environment: str, rps: int) -> Any:
+    """A shipped fleet for another peak, with as many registry hosts as it needs where hosts are listed."""
+    fleet = copy.deepcopy(shipped_fleet(environment, traffic={"peak_rps": rps}))
+    if fleet["cluster"]["provisioner"] == "existing" and "local" not in fleet:
+        fleet["networks"]["fleet"] = "10.20.0.0/16"
+        fleet["database"]["allowed_sources"] = ["10.20.0.0/16"]
+        others = [host for host in fleet["hosts"] if host["group"] != "registry"]
+        fleet["hosts"] = others + [
+            {"name": f"registry-{number}", "group": "registry", "address": f"10.20.1.{number}"}
+            for number in range(1, 28)
+        ]
+    return fleet
+
+
+def registry_hosts(fleet: Any) -> list[str]:
+    """The names of the registry hosts."""
+    return [host["name"] for host in fleet.get("hosts", ()) if host["group"] == "registry"]
+
+
+def fit_nodes(fleet: Any) -> dict[str, dict[str, Any]]:
+    """A node for each registry host, spread over zones and clusters, that fits what the fleet asks for."""
+    zones, clusters = fleet["cluster"]["zones"], -(-fleet["traffic"]["peak_rps"] // RPS_PER_CLUSTER)
+    return {
+        name: node(name, zone=zones[number % len(zones)], cluster=str(number % clusters + 1))
+        for number, name in enumerate(registry_hosts(fleet))
+    }
+
+
+def node(name: str, *, zone: str, cluster: str = "1", cpu: str = "3900m", memory: str = "15Gi") -> dict[str, Any]:
+    """A node as a cluster shows it."""
+    labels = {
+        "palisade.dev/role": "registry",
+        "palisade.dev/cluster": cluster,
+        "topology.kubernetes.io/zone": zone,
+    }
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"taints": [{"key": "palisade.dev/role", "value": "registry", "effect": "NoSchedule"}]},
+        "status": {"allocatable": {"cpu": cpu, "memory": memory}},
+    }
+
+
+def of_kind(found: Graph, kind: str) -> dict[str, Declared]:
+    """The objects of one kind, by their names in Pulumi."""
+    return {each.name: each for each in found.objects if each.inputs["kind"] == kind}

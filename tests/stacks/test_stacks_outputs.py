@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pulumi
 import pytest
@@ -18,6 +19,13 @@ ENVIRONMENTS = ["dev", "local", "prod", "staging"]
 PROJECT = Project(root=PROJECT_ROOT)
 
 
+def as_exported(document: Any) -> Any:
+    """An output of a stack has no key whose value is nothing."""
+    if not isinstance(document, dict):
+        return document
+    return {key: as_exported(value) for key, value in document.items() if value is not None}
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_fleet_output_is_the_fleet_of_the_configuration(environment: str) -> None:
     graph = run_program(environment, shipped_fleet(environment))
@@ -28,7 +36,7 @@ def test_the_fleet_output_is_the_fleet_of_the_configuration(environment: str) ->
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_plan_output_is_the_plan_of_the_configuration(environment: str) -> None:
     graph = run_program(environment, shipped_fleet(environment))
-    assert graph.outputs["plan"] == make_plan(load_configuration(PROJECT, environment), {}).document()
+    assert graph.outputs["plan"] == as_exported(make_plan(load_configuration(PROJECT, environment), {}).document())
 
 
 @pytest.mark.parametrize(

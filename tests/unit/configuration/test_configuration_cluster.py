@@ -9,11 +9,12 @@ import pytest
 from configuration_samples import REMOVED, WriteProject, changed
 from hypothesis import given
 from hypothesis import strategies as st
+from kubernetes.utils.quantity import parse_quantity
 
 from palisade.config import load_configuration
 from palisade.config_cluster import ApiServer, Cluster, Provisioner, Share, State
 from palisade.errors import ConfigurationError
-from palisade.sizing import REGISTRY_NODE, registry_requests
+from palisade.sizing import REGISTRY_NODE, Resources, registry_requests
 
 KARPENTER: dict[str, Any] = {
     "context": "palisade-dev",
@@ -137,6 +138,15 @@ def test_a_registry_pod_asks_for_all_that_a_node_has_left_and_a_second_one_never
         assert 2 * pod >= node
 
 
-def test_quantities_are_written_as_kubernetes_reads_them() -> None:
-    assert REGISTRY_NODE.quantities() == {"cpu": "4000m", "memory": "16384Mi"}
-    assert REGISTRY_NODE.times(11).quantities() == {"cpu": "44000m", "memory": "180224Mi"}
+@given(millicpu=st.integers(1, 10_000_000), memory_mib=st.integers(1, 100_000_000))
+def test_quantities_are_what_kubernetes_reads_and_would_write_back(millicpu: int, memory_mib: int) -> None:
+    written = Resources(millicpu, memory_mib).quantities()
+    assert parse_quantity(written["cpu"]) * 1000 == millicpu
+    assert parse_quantity(written["memory"]) == memory_mib * 2**20
+    assert written["cpu"].endswith("m") is (millicpu % 1000 != 0)
+    assert written["memory"].endswith("Mi") is (memory_mib % 1024 != 0)
+
+
+def test_the_quantities_of_a_registry_node() -> None:
+    assert REGISTRY_NODE.quantities() == {"cpu": "4", "memory": "16Gi"}
+    assert REGISTRY_NODE.times(11).quantities() == {"cpu": "44", "memory": "176Gi"}

@@ -1,0 +1,1 @@
+"""What the Pulumi program declares, found out by running it to its end without an engine and without a cluster."""

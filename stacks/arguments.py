@@ -1,0 +1,99 @@
+"""From the configuration to the arguments of each component: the only place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from pulumi_kubernetes.core.v1 import Namespace
+
+from palisade.config import FleetConfiguration
+from palisade.config_cluster import Cluster, Provisioner
+from palisade.fleet import HostGroup
+from palisade.project import fleet_state_directory
+from palisade.sizing import Resources, Scale, registry_requests, scale_for
+from stacks.auditor import AuditorArgs
+from stacks.existing_nodes import NodeNeeds
+from stacks.network import NetworkArgs
+from stacks.nodes import ExistingNodesArgs, NodePoolsArgs
+from stacks.platform import PlatformArgs
+
+SYSTEM_NAMESPACE = "palisade-system"
+LOCAL_KUBECONFIG = "kubeconfig"
+"""The file in the state of a local fleet."""
+
+
+def kubeconfig(configuration: FleetConfiguration, cluster: Cluster) -> Path | None:
+    """The kubeconfig file to use; None means what ``KUBECONFIG`` names, as kubectl has it."""
+    if cluster.kubeconfig is not None:
+        return cluster.kubeconfig.expanduser()
+    return fleet_state_directory(configuration.environment) / LOCAL_KUBECONFIG if configuration.is_local else None
+
+
+def platform_arguments(configuration: FleetConfiguration, cluster: Cluster) -> PlatformArgs:
+    """Namespaces with room for the whole fleet."""
+    if cluster.provisioner is Provisioner.KARPENTER:
+        nodes = _scale(configuration).nodes
+    else:
+        nodes = len(configuration.hosts_in(HostGroup.REGISTRY))
+    return PlatformArgs(registry_nodes=nodes, registry_pod=registry_pod(configuration, cluster))
+
+
+def network_arguments(
+    configuration: FleetConfiguration, cluster: Cluster, namespaces: Mapping[str, Namespace]
+) -> NetworkArgs:
+    """The addresses behind the words of the table of allowances."""
+    return NetworkArgs(
+        namespaces=namespaces,
+        networks={
+            "clients": configuration.networks.clients,
+            "api_servers": tuple(IPv4Network(address) for address in cluster.api_server.addresses),
+        },
+        api_server_port=cluster.api_server.port,
+    )
+
+
+def auditor_arguments(namespaces: Mapping[str, Namespace]) -> AuditorArgs:
+    """The auditor's service account lives beside what the platform runs itself."""
+    return AuditorArgs(namespace=SYSTEM_NAMESPACE, after=namespaces[SYSTEM_NAMESPACE])
+
+
+def node_pools_arguments(configuration: FleetConfiguration, cluster: Cluster) -> NodePoolsArgs | None:
+    """What Karpenter may make; None where it makes nothing."""
+    if cluster.node_class is None or cluster.instance_labels is None:
+        return None
+    return NodePoolsArgs(
+        scale=_scale(configuration),
+        zones=cluster.zones,
+        node_class=cluster.node_class,
+        instance_labels=cluster.instance_labels,
+        expiry_hours=cluster.node_expiry_hours,
+    )
+
+
+def existing_nodes_arguments(configuration: FleetConfiguration, cluster: Cluster) -> ExistingNodesArgs:
+    """The listed registry hosts, which are nodes of the same names."""
+    pod = registry_pod(configuration, cluster)
+    beside = cluster.daemonsets
+    whole = Resources(pod.millicpu + beside.millicpu, pod.memory_mib + beside.memory_mib)
+    return ExistingNodesArgs(
+        names=tuple(host.name for host in configuration.hosts_in(HostGroup.REGISTRY)),
+        needs=NodeNeeds(
+            room=pod if configuration.is_local else whole,
+            zones=cluster.zones,
+            scale=None if configuration.is_local else _scale(configuration),
+        ),
+    )
+
+
+def registry_pod(configuration: FleetConfiguration, cluster: Cluster) -> Resources:
+    """What a registry pod asks for: all that its node has left, or in a local fleet what this machine can spare."""
+    local = configuration.local
+    if local is None:
+        return registry_requests(cluster)
+    return Resources(local.registry_millicpu, local.registry_memory_mib)
+
+
+def _scale(configuration: FleetConfiguration) -> Scale:
+    return scale_for(configuration.traffic.peak_rps, configuration.registry.minimum_nodes)

@@ -1,0 +1,151 @@
+"""Who may talk to whom: nothing and nobody, both ways, except what ``stacks/data/network_allowances.yaml`` names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Literal
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Namespace
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
+from pulumi_kubernetes.networking.v1 import (
+    IPBlockArgs,
+    NetworkPolicy,
+    NetworkPolicyEgressRuleArgs,
+    NetworkPolicyIngressRuleArgs,
+    NetworkPolicyPeerArgs,
+    NetworkPolicyPortArgs,
+    NetworkPolicySpecArgs,
+)
+from pydantic import Field, model_validator
+
+from palisade.validation import Problem, Section, refuse
+from stacks.objects import Component, metadata
+from stacks.tables import read_table
+
+NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+"""Set by the API server on every namespace; nobody can take another namespace's name by a label."""
+
+
+class Peer(Section):
+    """One side of an allowance: pods of a namespace, or a network of the configuration."""
+
+    namespace: str | None = None
+    pods: Mapping[str, str] = {}
+    """The labels of the pods; none means every pod of the namespace."""
+    network: Literal["clients", "api_servers"] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Peer:
+        if (self.namespace is None) is (self.network is None) or (self.network and self.pods):
+            refuse([Problem((), "A peer is pods or a network.", "namespace (with or without pods), or network")])
+        return self
+
+
+class AllowedPort(Section):
+    """One port."""
+
+    protocol: Literal["TCP", "UDP"]
+    port: int | Literal["api_server"]
+    """A number, or the port of the API server in the configuration."""
+
+
+class Allowance(Section):
+    """What may be said, by whom to whom."""
+
+    name: str
+    why: str
+    sources: tuple[Peer, ...] = Field(alias="from")
+    to: Peer
+    ports: tuple[AllowedPort, ...]
+
+
+class AllowanceTable(Section):
+    """``stacks/data/network_allowances.yaml``."""
+
+    allowances: tuple[Allowance, ...]
+
+
+@dataclass(frozen=True)
+class NetworkArgs:
+    """What the words of the table stand for."""
+
+    namespaces: Mapping[str, Namespace]
+    """The namespaces in which everything is denied, by name."""
+    networks: Mapping[str, tuple[IPv4Network, ...]]
+    """The addresses of each network that the table names."""
+    api_server_port: int
+
+
+class Network(Component):
+    """Default deny both ways in every namespace, and the named allowances."""
+
+    def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(name, opts)
+        self._args = args
+        for namespace in args.namespaces:
+            self._policy(
+                "default-deny",
+                namespace,
+                why="What is not allowed by name is denied",
+                spec=NetworkPolicySpecArgs(pod_selector=LabelSelectorArgs(), policy_types=["Ingress", "Egress"]),
+            )
+        allowances = read_table("network_allowances", AllowanceTable).allowances
+        for allowance in allowances:
+            for source in allowance.sources:
+                self._allow_out(allowance, source)
+            self._allow_in(allowance)
+        self.register_outputs({"allowances": [allowance.name for allowance in allowances]})
+
+    def _allow_out(self, allowance: Allowance, source: Peer) -> None:
+        if source.namespace is None or source.namespace not in self._args.namespaces:
+            return
+        rule = NetworkPolicyEgressRuleArgs(to=list(self._peers(allowance.to)), ports=list(self._ports(allowance)))
+        self._policy(
+            f"{allowance.name}-egress",
+            source.namespace,
+            why=allowance.why,
+            spec=NetworkPolicySpecArgs(pod_selector=_pods(source), policy_types=["Egress"], egress=[rule]),
+        )
+
+    def _allow_in(self, allowance: Allowance) -> None:
+        target = allowance.to
+        if target.namespace is None or target.namespace not in self._args.namespaces:
+            return
+        peers = [peer for source in allowance.sources for peer in self._peers(source)]
+        rule = NetworkPolicyIngressRuleArgs(from_=peers, ports=list(self._ports(allowance)))
+        self._policy(
+            f"{allowance.name}-ingress",
+            target.namespace,
+            why=allowance.why,
+            spec=NetworkPolicySpecArgs(pod_selector=_pods(target), policy_types=["Ingress"], ingress=[rule]),
+        )
+
+    def _policy(self, name: str, namespace: str, *, why: str, spec: NetworkPolicySpecArgs) -> None:
+        NetworkPolicy(
+            f"{namespace}/{name}",
+            metadata=metadata(name, namespace=namespace, why=why),
+            spec=spec,
+            opts=self.child(self._args.namespaces[namespace]),
+        )
+
+    def _peers(self, peer: Peer) -> Iterator[NetworkPolicyPeerArgs]:
+        if peer.network is not None:
+            for block in self._args.networks[peer.network]:
+                yield NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=str(block)))
+            return
+        yield NetworkPolicyPeerArgs(
+            namespace_selector=LabelSelectorArgs(match_labels={NAMESPACE_NAME_LABEL: str(peer.namespace)}),
+            pod_selector=_pods(peer) if peer.pods else None,
+        )
+
+    def _ports(self, allowance: Allowance) -> Iterator[NetworkPolicyPortArgs]:
+        for port in allowance.ports:
+            number = self._args.api_server_port if port.port == "api_server" else port.port
+            yield NetworkPolicyPortArgs(protocol=port.protocol, port=number)
+
+
+def _pods(peer: Peer) -> LabelSelectorArgs:
+    return LabelSelectorArgs(match_labels=dict(peer.pods)) if peer.pods else LabelSelectorArgs()

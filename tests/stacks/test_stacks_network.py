@@ -1,0 +1,91 @@
+"""Network policies: denied both ways everywhere, and exactly the named allowances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stacks_program import of_kind, run_program, shipped_fleet
+
+from palisade.errors import ConfigurationError
+from palisade.rendering.graph import Graph
+from stacks.network import AllowanceTable
+from stacks.tables import read_table
+
+NAMESPACES = ("palisade-agents", "palisade-registry", "palisade-system")
+
+
+@pytest.fixture(scope="module")
+def prod() -> Graph:
+    return run_program("prod", shipped_fleet("prod"))
+
+
+def policies(graph: Graph) -> dict[str, Any]:
+    return {name: each.inputs["spec"] for name, each in of_kind(graph, "NetworkPolicy").items()}
+
+
+def test_every_namespace_denies_both_ways(prod: Graph) -> None:
+    for namespace in NAMESPACES:
+        spec = policies(prod)[f"{namespace}/default-deny"]
+        assert spec == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+def test_there_is_one_policy_for_each_allowance_and_direction_and_no_other(prod: Graph) -> None:
+    assert set(policies(prod)) == {
+        *(f"{namespace}/default-deny" for namespace in NAMESPACES),
+        *(f"{namespace}/names-egress" for namespace in NAMESPACES),
+        "palisade-system/kubernetes-api-egress",
+        "palisade-registry/clients-ingress",
+    }
+
+
+def test_every_rule_names_its_peers_and_its_ports(prod: Graph) -> None:
+    for name, spec in policies(prod).items():
+        for direction, side in (("ingress", "from"), ("egress", "to")):
+            for rule in spec.get(direction, ()):
+                assert rule[side], name
+                assert all(port["protocol"] in {"TCP", "UDP"} and port["port"] > 0 for port in rule["ports"])
+                assert rule["ports"], name
+
+
+def test_names_are_asked_of_the_clusters_name_service_only(prod: Graph) -> None:
+    (rule,) = policies(prod)["palisade-registry/names-egress"]["egress"]
+    (peer,) = rule["to"]
+    assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
+    assert peer["podSelector"] == {"matchLabels": {"k8s-app": "kube-dns"}}
+    assert [(port["protocol"], port["port"]) for port in rule["ports"]] == [("UDP", 53), ("TCP", 53)]
+
+
+def test_the_api_server_is_reached_at_the_addresses_of_the_configuration(prod: Graph) -> None:
+    (rule,) = policies(prod)["palisade-system/kubernetes-api-egress"]["egress"]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == ["10.40.0.5/32", "10.40.0.6/32", "10.40.0.7/32"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 6443}]
+
+
+def test_clients_reach_the_published_ports_from_the_networks_of_the_configuration(prod: Graph) -> None:
+    (rule,) = policies(prod)["palisade-registry/clients-ingress"]["ingress"]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["from"]] == ["10.0.0.0/8", "203.0.113.0/24"]
+    assert [port["port"] for port in rule["ports"]] == [443, 8443]
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("from: [{}]", "A peer is pods or a network"),
+        ("from: [{network: clients, namespace: palisade-system}]", "A peer is pods or a network"),
+        ("from: [{network: clients, pods: {app: x}}]", "A peer is pods or a network"),
+        ("from: [{network: internet}]", "'internet' is not allowed"),
+        ("form: [{network: clients}]", "This key is not known"),
+    ],
+)
+def test_an_allowance_that_says_too_much_or_too_little_is_refused(entry: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "network_allowances.yaml").write_text(
+        "allowances:\n"
+        f"  - name: a\n    why: b\n    {entry}\n    to: {{namespace: palisade-registry}}\n"
+        "    ports: [{protocol: TCP, port: 443}]\n"
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        read_table("network_allowances", AllowanceTable, directory=tmp_path)
+    assert said in str(refused.value)
+    assert "network_allowances.allowances.0" in str(refused.value)
