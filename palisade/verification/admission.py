@@ -12,7 +12,8 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 from itertools import pairwise
 from typing import Any
 
-from palisade.verification.nftables import Packet, RuleSet, network_of
+from palisade.verification.nftables import RuleSet, network_of
+from palisade.verification.packets import Packet
 
 PORTS = 65_536
 _ADDRESSES = 2**32
@@ -25,13 +26,18 @@ class Admission:
     """Traffic that should be let through."""
 
     protocol: str
-    port: int
+    port: int | None
+    """The destination port; None for every port."""
     networks: tuple[IPv4Network, ...]
     """The other side: where it comes from, or where it goes to."""
 
     def covers(self, protocol: str, port: int, address: IPv4Address) -> bool:
         """Whether a packet with this protocol, destination port and other side is meant."""
-        return self.protocol == protocol and self.port == port and any(address in network for network in self.networks)
+        return (
+            self.protocol == protocol
+            and self.port in {None, port}
+            and any(address in network for network in self.networks)
+        )
 
 
 def deviations(rules: RuleSet, hook: str, expected: Sequence[Admission], *, own: IPv4Address) -> list[str]:
@@ -45,9 +51,11 @@ def deviations(rules: RuleSet, hook: str, expected: Sequence[Admission], *, own:
         expected: All traffic that should be let through, and none besides.
         own: The address of the host.
     """
-    ports = _starts({border for item in expected for border in (item.port, item.port + 1)}, rules, _port_borders, PORTS)
-    named = {border for item in expected for network in item.networks for border in _borders(network)}
-    addresses = _starts(named, rules, _address_borders, _ADDRESSES)
+    meant = {item.port for item in expected if item.port is not None}
+    ports = port_starts(meant, list(rules.every_rule()), rules)
+    addresses = address_starts(
+        (network for item in expected for network in item.networks), list(rules.every_rule()), rules
+    )
     # A sender chooses its own port, so a rule about it admits everybody who picks the right one.
     source_ports = {Packet.source_port, *_source_ports(list(rules.every_rule()))}
     found: list[tuple[str, int, int, list[_Range]]] = []
@@ -59,7 +67,7 @@ def deviations(rules: RuleSet, hook: str, expected: Sequence[Admission], *, own:
                 packet = Packet(source=other, destination=own, protocol=protocol, port=first_port)
                 if hook == "output":
                     packet = replace(packet, source=own, destination=other)
-                admitted = any(_admits(rules, hook, replace(packet, source_port=port)) for port in source_ports)
+                admitted = any(admits(rules, hook, replace(packet, source_port=port)) for port in source_ports)
                 if admitted != any(item.covers(protocol, first_port, other) for item in expected):
                     wrong = _joined(wrong, first, after - 1, admitted=admitted)
             if found and found[-1][0] == protocol and found[-1][3] == wrong:
@@ -74,7 +82,8 @@ def deviations(rules: RuleSet, hook: str, expected: Sequence[Admission], *, own:
     ]
 
 
-def _admits(rules: RuleSet, hook: str, packet: Packet) -> bool:
+def admits(rules: RuleSet, hook: str, packet: Packet) -> bool:
+    """Whether a rule, and not the policy, accepts the packet."""
     decision = rules.decide(hook, packet)
     return decision.verdict == "accept" and not decision.by_policy
 
@@ -101,13 +110,20 @@ def _ports(protocol: str, first: int, last: int) -> str:
     return f"{protocol} {first}" if first == last else f"{protocol} {first}-{last}"
 
 
-def _starts(named: Iterable[int], rules: RuleSet, borders: Any, end: int) -> list[int]:
-    found = {0, *named}
-    for expressions in rules.every_rule():
-        found.update(borders(expressions))
-    for elements in rules.sets.values():
-        found.update(borders(elements))
-    return sorted(border for border in found if 0 <= border < end)
+def port_starts(named: Iterable[int], expressions: Any, rules: RuleSet) -> list[int]:
+    """Where the decision about a port can change: at those that are named here, in some rules or in a named set."""
+    borders = {border for port in named for border in (port, port + 1)}
+    return _starts(borders | _port_borders([expressions, rules.sets]), PORTS)
+
+
+def address_starts(named: Iterable[IPv4Network], expressions: Any, rules: RuleSet) -> list[int]:
+    """Where the decision about an address can change, as :func:`port_starts`."""
+    borders = {border for network in named for border in _borders(network)}
+    return _starts(borders | _address_borders([expressions, rules.sets]), _ADDRESSES)
+
+
+def _starts(borders: Iterable[int], end: int) -> list[int]:
+    return sorted(border for border in {0, *borders} if 0 <= border < end)
 
 
 def _borders(network: IPv4Network) -> tuple[int, int]:

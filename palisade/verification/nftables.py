@@ -12,38 +12,19 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from operator import ge, gt, le, lt
 from typing import Any
 
-Address = IPv4Address | IPv6Address
+from palisade.verification.packets import (
+    NO_VALUE,
+    NotUnderstoodError,
+    Packet,
+    connection_value,
+    flags_of,
+    header_value,
+    meta_value,
+)
+
 _IGNORED = {"counter", "log", "comment", "mangle", "ct count"}
 _VERDICTS = {"accept", "drop", "reject", "queue"}
-_PORT_PROTOCOLS = {"tcp", "udp", "udplite", "sctp", "dccp"}
 _COMPARISONS = {"<": lt, ">": gt, "<=": le, ">=": ge}
-_NO_VALUE = object()
-
-
-class NotUnderstoodError(Exception):
-    """The rule set has an expression that this module cannot decide."""
-
-
-@dataclass(frozen=True)
-class Packet:
-    """One packet of a connection, as the rules see it."""
-
-    source: Address
-    destination: Address
-    protocol: str
-    """``tcp``, ``udp``, ``icmp``, ``ipv6-icmp`` or another name from ``/etc/protocols``."""
-    port: int = 0
-    """The destination port."""
-    source_port: int = 40000
-    flags: frozenset[str] = frozenset({"syn"})
-    """The TCP flags; those of a new connection unless told."""
-    icmp_type: str = ""
-    arrives_on: str = "eth0"
-    leaves_on: str = "eth0"
-    state: str = "new"
-    """The connection tracking state."""
-    over_limit: bool = False
-    """Whether the sender has used up every rate limit."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +127,7 @@ class RuleSet:
             return self._walk(body["target"], packet) or "return"
         value = self._value(body["key"], packet)
         for key, verdict in self._elements(body["data"]):
-            if value is not _NO_VALUE and self._equals(value, key):
+            if value is not NO_VALUE and self._equals(value, key):
                 return self._apply([verdict], packet)
         return None
 
@@ -165,9 +146,11 @@ class RuleSet:
 
     def _matches(self, match: Mapping[str, Any], packet: Packet) -> bool:
         value = self._value(match["left"], packet)
-        if value is _NO_VALUE:
+        if value is NO_VALUE:
             return False
         operator, right = match["op"], match["right"]
+        if match["left"] == {"ct": {"key": "status"}} and right != "dnat":
+            raise NotUnderstoodError(f"the connection status {right!r} is not understood")
         if operator in {"==", "in"}:
             return self._equals(value, right)
         if operator == "!=":
@@ -179,21 +162,21 @@ class RuleSet:
     def _value(self, left: Any, packet: Packet) -> Any:
         if "concat" in left:
             values = [self._value(part, packet) for part in left["concat"]]
-            return _NO_VALUE if _NO_VALUE in values else values
+            return NO_VALUE if NO_VALUE in values else values
         if "&" in left:
-            value, mask = (self._value(part, packet) if "payload" in part else _flags(part) for part in left["&"])
-            return value if value is _NO_VALUE else value & mask
+            value, mask = (self._value(part, packet) if "payload" in part else flags_of(part) for part in left["&"])
+            return value if value is NO_VALUE else value & mask
         if "meta" in left:
-            return _meta(left["meta"]["key"], packet)
+            return meta_value(left["meta"]["key"], packet)
         if "payload" in left and "field" in left["payload"]:
-            return _payload(left["payload"]["protocol"], left["payload"]["field"], packet)
-        if left == {"ct": {"key": "state"}}:
-            return packet.state
+            return header_value(left["payload"]["protocol"], left["payload"]["field"], packet)
+        if "ct" in left:
+            return connection_value(left["ct"], packet)
         raise NotUnderstoodError(f"the expression {left!r} is not understood")
 
     def _equals(self, value: Any, right: Any) -> bool:
         if isinstance(value, frozenset):
-            return bool(value == _flags(right))
+            return bool(value == flags_of(right))
         if isinstance(right, str) and right.startswith("@"):
             return any(self._equals(value, element) for element in self.sets[right[1:]])
         if isinstance(right, Mapping):
@@ -236,47 +219,3 @@ def _only(entry: Mapping[str, Any]) -> tuple[str, Any]:
     """The name and the body of a JSON object with one key."""
     ((name, body),) = entry.items()
     return name, body
-
-
-def _flags(node: Any) -> frozenset[str]:
-    """TCP flags: one name, or several that are joined by ``|``."""
-    names = node["|"] if isinstance(node, Mapping) and "|" in node else [node]
-    if not all(isinstance(name, str) for name in names):
-        raise NotUnderstoodError(f"the flags {node!r} are not understood")
-    return frozenset(names)
-
-
-def _meta(key: str, packet: Packet) -> Any:
-    version = packet.source.version
-    values = {
-        "iif": packet.arrives_on,
-        "iifname": packet.arrives_on,
-        "oif": packet.leaves_on,
-        "oifname": packet.leaves_on,
-        "l4proto": packet.protocol,
-        "nfproto": f"ipv{version}",
-        "protocol": "ip" if version == 4 else "ip6",  # noqa: PLR2004 - the version of IP
-    }
-    if key not in values:
-        raise NotUnderstoodError(f"the packet property {key!r} is not understood")
-    return values[key]
-
-
-def _payload(protocol: str, name: str, packet: Packet) -> Any:
-    family = "ip" if packet.source.version == 4 else "ip6"  # noqa: PLR2004 - the version of IP
-    if protocol in {"ip", "ip6"}:
-        values = {"saddr": packet.source, "daddr": packet.destination, "protocol": packet.protocol}
-        values["nexthdr"] = packet.protocol
-        if name not in values:
-            raise NotUnderstoodError(f"the header field {protocol} {name} is not understood")
-        return values[name] if family == protocol else _NO_VALUE
-    if protocol in {"icmp", "icmpv6"} and name == "type":
-        carrier = "icmp" if protocol == "icmp" else "ipv6-icmp"
-        return packet.icmp_type if packet.protocol == carrier else _NO_VALUE
-    if protocol in _PORT_PROTOCOLS | {"th"}:
-        carried: dict[str, Any] = {"dport": packet.port, "sport": packet.source_port, "flags": packet.flags}
-        if name not in carried:
-            raise NotUnderstoodError(f"the header field {protocol} {name} is not understood")
-        is_carried = packet.protocol in _PORT_PROTOCOLS and protocol in {packet.protocol, "th"}
-        return carried[name] if is_carried else _NO_VALUE
-    raise NotUnderstoodError(f"the header field {protocol} {name} is not understood")

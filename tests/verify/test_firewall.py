@@ -6,7 +6,9 @@ from ipaddress import ip_address, ip_network
 from palisade.fleet import HostGroup
 from palisade.verification.admission import Admission, deviations
 from palisade.verification.check import require
-from palisade.verification.nftables import Packet, RuleSet
+from palisade.verification.forwarding import Passage, forwarding_deviations
+from palisade.verification.nftables import RuleSet
+from palisade.verification.packets import Packet
 
 FILE = "/etc/palisade/firewall.nft"
 LIVE = "nft -j list table inet palisade"
@@ -41,6 +43,8 @@ def _networks(names, readings):
         "fleet": [fleet.networks.fleet],
     }
     known |= {group.value: [ip_network(host.address) for host in fleet.in_group(group)] for group in HostGroup}
+    known["pods"] = [network for network in [fleet.networks.pods] if network is not None and fleet.has_cluster]
+    known["own-pods"] = [subnet for subnet in [fleet.pod_subnet(readings.target)] if subnet is not None]
     if "resolvers" in names:
         known["resolvers"] = [ip_network(address) for address in _resolvers(readings)]
     return tuple(network for name in names for network in known[name])
@@ -54,9 +58,14 @@ def _resolvers(readings):
 
 def _admissions(entries, readings):
     return [
-        Admission(protocol=kind.split()[0], port=int(kind.split()[1]), networks=_networks(names, readings))
-        for kind, names in entries.items()
+        Admission(*_protocol_and_port(kind), networks=_networks(names, readings)) for kind, names in entries.items()
     ]
+
+
+def _protocol_and_port(kind):
+    """``tcp 443`` is a port of a protocol, ``tcp`` all of them."""
+    protocol, _, port = kind.partition(" ")
+    return protocol, int(port) if port else None
 
 
 def _traffic(observation, readings, hook, entries):
@@ -92,6 +101,26 @@ def test_outbound(control, observation, readings):
     admits = control.expected["admits"]
     entries = admits["all"] | admits.get(readings.target.group.value, {})
     require(_traffic(observation, readings, "output", entries))
+
+
+SHOWN = 10
+"""How many of the ways that pass and should not are named; one wrong rule opens hundreds."""
+
+
+def test_forwarded(control, observation, readings):
+    """The rules let exactly this pass through the host."""
+    passages = [
+        Passage(
+            *_protocol_and_port(kind),
+            sources=_networks([entry["from"]], readings),
+            destinations=_networks([entry["to"]], readings),
+            published="published" in entry,
+        )
+        for entry in control.expected["passes"].get(readings.target.group.value, [])
+        for kind in entry.get("published") or entry["traffic"]
+    ]
+    own = readings.target.address
+    require(_observe(observation, readings, lambda rules: forwarding_deviations(rules, passages, own=own)[:SHOWN]))
 
 
 def test_default(control, observation, readings):

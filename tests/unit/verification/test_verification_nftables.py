@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from palisade.verification.admission import Admission, deviations
-from palisade.verification.nftables import Decision, NotUnderstoodError, Packet, RuleSet
+from palisade.verification.nftables import Decision, RuleSet
+from palisade.verification.packets import NotUnderstoodError, Packet
 
 OWN = IPv4Address("10.77.0.21")
 TCP_PORT = {"payload": {"protocol": "tcp", "field": "dport"}}
