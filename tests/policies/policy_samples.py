@@ -20,11 +20,16 @@ SETTINGS = {
 """What the samples are judged by; a sample names its environment with an annotation, without one it is prod."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     rule: str
     is_allowed: bool
     manifest: Mapping[str, Any]
+
+    @property
+    def refused_by(self) -> str | None:
+        """The only rule that refuses it."""
+        return None if self.is_allowed else self.rule
 
     @property
     def title(self) -> str:
@@ -45,7 +50,7 @@ class Sample:
         group = version if "/" in version else f"core/{version}"
         return f"kubernetes:{group.replace('.k8s.io/', '/', 1)}:{self.manifest['kind']}"
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{self.rule}-{'allowed' if self.is_allowed else 'refused'}-{self.title.replace(' ', '_')}"
 
 
