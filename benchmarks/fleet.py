@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -15,13 +14,10 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
+from benchmarks.page import ROOT, write_table
 from palisade.project import cache_directory
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "performance.md"
 HARDEN = ("ansible-playbook", "-i", "inventories/local", "harden.yml")
 
 
@@ -58,12 +54,6 @@ def tasks_per_host(output: str) -> int:
 def module_runs(output: str) -> int:
     """Modules that Ansible sent to one host, counted in its most verbose output."""
     return len(re.findall(r"<bastion-1> SSH: EXEC", output))
-
-
-def machine() -> str:
-    """What the figures were measured on."""
-    memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text()).group(1)) // 1024 // 1024  # type: ignore[union-attr]
-    return f"{os.cpu_count()} cores, {memory} GiB, Linux {platform.release()}"
 
 
 def measure() -> list[tuple[str, str]]:
@@ -113,15 +103,8 @@ def host_tasks() -> int:
 
 
 def main() -> None:
-    """Measure and write the page."""
-    rows = measure()
-    lines = [f"| {what} | {figure} |" for what, figure in rows]
-    table = "\n".join(["| | |", "|---|---|", *lines])
-    stamp = f"Measured {datetime.now(UTC):%Y-%m-%d} with `make bench` on: {machine()}."
-    text = PAGE.read_text() if PAGE.exists() else "# Performance\n\n<!-- fleet -->\n<!-- /fleet -->\n"
-    block = f"<!-- fleet -->\n{stamp}\n\n{table}\n<!-- /fleet -->"
-    PAGE.write_text(re.sub(r"<!-- fleet -->.*<!-- /fleet -->", lambda _: block, text, flags=re.DOTALL))
-    print(table)
+    """Measure and write the table."""
+    write_table("fleet", "make bench", measure())
 
 
 if __name__ == "__main__":

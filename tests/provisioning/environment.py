@@ -1,0 +1,104 @@
+"""An environment whose registry nodes Karpenter makes: a copy of ``prod`` that points at a cluster of the test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from palisade.config import FleetConfiguration, load_configuration
+from palisade.project import Project
+from palisade.sizing import Resources, Scale, registry_requests, scale_for
+from tests.control_plane import ControlPlane
+from tests.control_plane.plane import CONTEXT
+from tests.provisioning.machines import INSTANCE_LABELS, NODE_CLASS, ZONES
+from tests.provisioning.modules import PROJECT
+
+NAME = "simulated"
+_LINKED = ("palisade", "policies", "stacks", "templates", "tools")
+"""What the program and its policies read from the project."""
+_SECONDS = 300
+_PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "of a test"}
+
+
+@dataclass(frozen=True)
+class ProvisionedEnvironment:
+    """The environment and its stack, in a project of its own; the checkout is not written to."""
+
+    project: Project
+
+    def up(self, peak_rps: int) -> Scale:
+        """Have the stack for a load: ``pulumi up``, as a user of ``palisade stack up`` gets it.
+
+        Returns:
+            What the load needs: the limit of what Karpenter may make.
+
+        Raises:
+            AssertionError: it fails; the message is what it said.
+        """
+        file = self.project.environment_file(NAME)
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document["config"]["palisade:fleet"]["traffic"] = {"peak_rps": peak_rps}
+        file.write_text(yaml.safe_dump(document), encoding="utf-8")
+        self.palisade("stack", "up", NAME, "--yes", "--skip-preview")
+        return scale_for(peak_rps, self.configuration.registry.minimum_nodes)
+
+    def palisade(self, *arguments: str) -> str:
+        """What a command of ``palisade`` answers.
+
+        Raises:
+            AssertionError: it fails; the message is what it said.
+        """
+        finished = subprocess.run(
+            ["palisade", *arguments],
+            cwd=self.project.root,
+            env=os.environ | _PASSPHRASE,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        said = finished.stdout + finished.stderr
+        assert finished.returncode == 0, f"palisade {' '.join(arguments)}:\n{said[-4000:]}"
+        return finished.stdout
+
+    @property
+    def requests(self) -> Resources:
+        """What a registry pod asks for."""
+        cluster = self.configuration.cluster
+        assert cluster is not None
+        return registry_requests(cluster)
+
+    @property
+    def configuration(self) -> FleetConfiguration:
+        """What the file of the environment says now."""
+        return load_configuration(self.project, NAME)
+
+
+def make_environment(plane: ControlPlane, directory: Path) -> ProvisionedEnvironment:
+    """Make the environment and its empty stack.
+
+    Args:
+        plane: Where it is built; Karpenter works there.
+        directory: An empty directory for the project and the state of the stack.
+    """
+    for name in ("Pulumi.yaml", *_LINKED):
+        (directory / name).symlink_to(PROJECT.root / name)
+    (directory / "state").mkdir()
+    document = yaml.safe_load(PROJECT.environment_file("prod").read_text(encoding="utf-8"))
+    fleet = document["config"]["palisade:fleet"]
+    fleet["cluster"] |= {
+        "kubeconfig": str(plane.kubeconfig),
+        "context": CONTEXT,
+        "zones": list(ZONES),
+        "node_class": NODE_CLASS,
+        "instance_labels": INSTANCE_LABELS,
+    }
+    fleet["state"] = {"backend": (directory / "state").as_uri(), "secrets_provider": "passphrase"}
+    (directory / f"Pulumi.{NAME}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    made = ProvisionedEnvironment(Project(directory))
+    made.palisade("stack", "init", NAME)
+    return made
