@@ -59,6 +59,26 @@ KNOWN_FAILURES = (
         "set PULUMI_CONFIG_PASSPHRASE_FILE to the file that holds it",
     ),
     KnownFailure(
+        ("neither VAULT_SERVER_URL nor VAULT_ADDR",),
+        "The secrets of the stack {environment} are under a key of Vault or OpenBao, and its address is not set.",
+        "set VAULT_ADDR and VAULT_TOKEN (and VAULT_CACERT for a certificate authority of your own): docs/state.md",
+    ),
+    KnownFailure(
+        ("Vault is sealed",),
+        "The server that keeps the key of the stack {environment} is sealed; nothing was changed.",
+        "ask its keepers to unseal it (vault operator unseal, bao operator unseal), then run the command again",
+    ),
+    KnownFailure(
+        ("Code: 403. Errors:",),
+        "The token may not use the key of the stack {environment}: it is another one, has ended, or lacks the policy.",
+        "set VAULT_TOKEN to one that may encrypt and decrypt with the key; the policy is in docs/state.md",
+    ),
+    KnownFailure(
+        ("/v1/transit/",),
+        "The server that keeps the key of the stack {environment} cannot be asked, or is not the one it should be.",
+        "check VAULT_ADDR and VAULT_CACERT: curl --cacert $VAULT_CACERT $VAULT_ADDR/v1/sys/health",
+    ),
+    KnownFailure(
         ("does not have output property",),
         "The stack {environment} has no fleet output.",
         "palisade stack up {environment}",

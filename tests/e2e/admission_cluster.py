@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kubernetes import client, config, dynamic
 from kubernetes.dynamic.exceptions import DynamicApiError
+from waiting import wait_until
 
 GROUP = "admissionregistration.k8s.io/v1"
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 _DENIED = re.compile(r"ValidatingAdmissionPolicy '([^']+)' with binding '[^']+' denied request: (.*)", re.DOTALL)
-_EFFECTIVE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -99,15 +98,3 @@ def refusal_of(request: Callable[[], Any]) -> Refusal | None:
             raise
         return Refusal(denied.group(1), denied.group(2))
     return None
-
-
-def wait_until(condition: Callable[[], bool], otherwise: str, seconds: float = _EFFECTIVE_SECONDS) -> None:
-    """Ask again until it is so.
-
-    Raises:
-        AssertionError: it is not so in time.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{otherwise} after {seconds:.0f} s"
-        time.sleep(0.1)  # between two questions

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from admission_cluster import BINDING, GROUP, POLICY, Cluster, Refusal, refusal_of, wait_until
+from admission_cluster import BINDING, GROUP, POLICY, Cluster, Refusal, refusal_of
+from waiting import wait_until
 
 from palisade.policies.admission import AdmissionPolicy, admission_policies
 from palisade.policies.pack import refusals
