@@ -6,13 +6,13 @@ Run by ``pulumi`` for the selected stack; the stack's name is the name of the en
 from __future__ import annotations
 
 import pulumi
-from pulumi_kubernetes import Provider
 
 from palisade.config import FleetConfiguration, fleet_of, parse_configuration
 from palisade.config_cluster import Cluster
 from palisade.errors import ConfigurationError
 from palisade.planning import make_plan
 from stacks import arguments
+from stacks.admission import Admission, Settings
 from stacks.auditor import Auditor
 from stacks.network import Network
 from stacks.nodes import ExistingNodes, NodePools
@@ -36,21 +36,17 @@ def configuration_of_stack() -> FleetConfiguration:
 
 def declare(configuration: FleetConfiguration, cluster: Cluster) -> None:
     """Everything inside the cluster."""
-    path = arguments.kubeconfig(configuration, cluster)
-    provider = Provider(
-        "cluster",
-        kubeconfig=None if path is None else str(path),
-        context=cluster.context,
-        # Without it, another kubeconfig for the same cluster would look like another cluster: everything replaced.
-        cluster_identifier=f"palisade-{configuration.environment}",
-    )
-    opts = pulumi.ResourceOptions(provider=provider)
+    opts = pulumi.ResourceOptions(provider=arguments.provider("cluster", configuration, cluster))
+    adopter = arguments.provider("adopter", configuration, cluster, adopts=True)
+    admission = Admission("admission", arguments.admission_arguments(configuration), opts)
     pools = arguments.node_pools_arguments(configuration, cluster)
     if pools is None:
         ExistingNodes("nodes", arguments.existing_nodes_arguments(configuration, cluster), opts)
     else:
         NodePools("nodes", pools, opts)
-    platform = Platform("platform", arguments.platform_arguments(configuration, cluster), opts)
+    platform = Platform("platform", arguments.platform_arguments(configuration, cluster, adopter), opts)
+    settings = arguments.settings_arguments(configuration, platform.namespaces, admission.bindings)
+    Settings("settings", settings, opts)
     Network("network", arguments.network_arguments(configuration, cluster, platform.namespaces), opts)
     Auditor("auditor", arguments.auditor_arguments(platform.namespaces), opts)
 

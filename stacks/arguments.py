@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 
+import pulumi
+from pulumi_kubernetes import Provider
 from pulumi_kubernetes.core.v1 import Namespace
 
 from palisade.config import FleetConfiguration
 from palisade.config_cluster import Cluster, Provisioner
 from palisade.fleet import HostGroup
+from palisade.policies.settings import SETTINGS_NAMESPACE, declared_settings, policy_settings
 from palisade.project import fleet_state_directory
 from palisade.sizing import Resources, Scale, registry_requests, scale_for
+from stacks.admission import AdmissionArgs, SettingsArgs
 from stacks.auditor import AuditorArgs
 from stacks.existing_nodes import NodeNeeds
 from stacks.network import NetworkArgs
@@ -24,6 +28,26 @@ LOCAL_KUBECONFIG = "kubeconfig"
 """The file in the state of a local fleet."""
 
 
+def provider(name: str, configuration: FleetConfiguration, cluster: Cluster, *, adopts: bool = False) -> Provider:
+    """How the cluster is reached.
+
+    Args:
+        name: Its name in Pulumi.
+        configuration: The environment.
+        cluster: Its section about the cluster.
+        adopts: Whether an object that is already there is taken over; otherwise it is an error, as somebody else's.
+    """
+    path = kubeconfig(configuration, cluster)
+    return Provider(
+        name,
+        kubeconfig=None if path is None else str(path),
+        context=cluster.context,
+        # Without it, another kubeconfig for the same cluster would look like another cluster: everything replaced.
+        cluster_identifier=f"palisade-{configuration.environment}",
+        upsert_existing_objects=True if adopts else None,
+    )
+
+
 def kubeconfig(configuration: FleetConfiguration, cluster: Cluster) -> Path | None:
     """The kubeconfig file to use; None means what ``KUBECONFIG`` names, as kubectl has it."""
     if cluster.kubeconfig is not None:
@@ -31,13 +55,13 @@ def kubeconfig(configuration: FleetConfiguration, cluster: Cluster) -> Path | No
     return fleet_state_directory(configuration.environment) / LOCAL_KUBECONFIG if configuration.is_local else None
 
 
-def platform_arguments(configuration: FleetConfiguration, cluster: Cluster) -> PlatformArgs:
+def platform_arguments(configuration: FleetConfiguration, cluster: Cluster, adopter: Provider) -> PlatformArgs:
     """Namespaces with room for the whole fleet."""
     if cluster.provisioner is Provisioner.KARPENTER:
         nodes = _scale(configuration).nodes
     else:
         nodes = len(configuration.hosts_in(HostGroup.REGISTRY))
-    return PlatformArgs(registry_nodes=nodes, registry_pod=registry_pod(configuration, cluster))
+    return PlatformArgs(registry_nodes=nodes, registry_pod=registry_pod(configuration, cluster), adopter=adopter)
 
 
 def network_arguments(
@@ -52,6 +76,20 @@ def network_arguments(
         },
         api_server_port=cluster.api_server.port,
     )
+
+
+def admission_arguments(configuration: FleetConfiguration) -> AdmissionArgs:
+    """What the cluster refuses."""
+    return AdmissionArgs(settings=policy_settings(configuration))
+
+
+def settings_arguments(
+    configuration: FleetConfiguration,
+    namespaces: Mapping[str, Namespace],
+    bindings: tuple[pulumi.Resource, ...],
+) -> SettingsArgs:
+    """What the fleet promises, declared once the cluster judges it."""
+    return SettingsArgs(data=declared_settings(configuration), after=(namespaces[SETTINGS_NAMESPACE], *bindings))
 
 
 def auditor_arguments(namespaces: Mapping[str, Namespace]) -> AuditorArgs:

@@ -14,6 +14,7 @@ from pulumi_kubernetes.core.v1 import (
     Namespace,
     ResourceQuota,
     ResourceQuotaSpecArgs,
+    ServiceAccount,
 )
 from pulumi_kubernetes.scheduling.v1 import PriorityClass
 
@@ -101,6 +102,8 @@ class PlatformArgs:
     """Registry nodes in all clusters together."""
     registry_pod: Resources
     """What a registry pod asks for; no pod of the platform may ask for more, because no node has more."""
+    adopter: pulumi.ProviderResource
+    """The provider for objects that the cluster makes by itself and that are taken over from it."""
 
 
 class Platform(Component):
@@ -115,6 +118,7 @@ class Platform(Component):
         for row in rows:
             self._quota(row, args)
             self._limit_range(row, scheduling.containers, args)
+            self._default_account(row, args)
         for priority in scheduling.priority_classes:
             PriorityClass(
                 priority.name,
@@ -132,6 +136,16 @@ class Platform(Component):
         versions = {f"pod-security.kubernetes.io/{mode}-version": POD_SECURITY_VERSION for mode in _MODES}
         return Namespace(
             row.name, metadata=metadata(row.name, why=row.why, labels={**security, **versions}), opts=self.child()
+        )
+
+    def _default_account(self, row: NamespaceRow, args: PlatformArgs) -> None:
+        """The cluster makes it in every namespace; pods that name no account of their own get no way to the API."""
+        opts = pulumi.ResourceOptions(parent=self, provider=args.adopter, depends_on=[self.namespaces[row.name]])
+        ServiceAccount(
+            row.name,
+            metadata=metadata("default", namespace=row.name, why="Pods without an account of their own get no token"),
+            automount_service_account_token=False,
+            opts=opts,
         )
 
     def _quota(self, row: NamespaceRow, args: PlatformArgs) -> None:

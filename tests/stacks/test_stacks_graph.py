@@ -42,6 +42,10 @@ def graph(environment: str, request: pytest.FixtureRequest) -> Graph:
     return graph_of(environment, request.param)
 
 
+def providers(graph: Graph) -> dict[str, Any]:
+    return {each.name: each.inputs for each in graph.resources if each.type == "pulumi:providers:kubernetes"}
+
+
 def as_bytes(graph: Graph) -> str:
     return json.dumps([vars(each) for each in graph.resources], sort_keys=True) + json.dumps(graph.outputs)
 
@@ -49,18 +53,19 @@ def as_bytes(graph: Graph) -> str:
 def test_every_object_belongs_to_a_component_and_uses_the_named_provider(graph: Graph) -> None:
     components = {f"{each.type}::{each.name}" for each in graph.resources if each.is_component}
     providers = [each for each in graph.resources if each.type == "pulumi:providers:kubernetes"]
-    assert [each.name for each in providers] == ["cluster"]
+    assert [each.name for each in providers] == ["adopter", "cluster"]
     for each in graph.resources:
         if each.type.startswith("kubernetes:"):
             assert each.parent.rsplit("$", 1)[1] in components, each.name
-            assert each.provider.endswith("pulumi:providers:kubernetes::cluster::cluster-id"), each.name
+            is_adopted = each.inputs.get("metadata", {}).get("name") == "default"
+            provider = "adopter" if is_adopted else "cluster"
+            assert each.provider.endswith(f"pulumi:providers:kubernetes::{provider}::{provider}-id"), each.name
 
 
 def test_every_component_says_when_it_is_complete(graph: Graph) -> None:
     components = [each for each in graph.resources if each.is_component]
     assert len(components) >= 4
     assert len(graph.component_outputs) == len(components)
-    assert all(graph.component_outputs.values())
 
 
 def test_every_object_has_its_name_its_labels_and_says_why_it_is_there(graph: Graph) -> None:
@@ -164,20 +169,20 @@ def test_a_fleet_without_a_cluster_declares_nothing() -> None:
 
 
 def test_the_provider_names_its_cluster_and_its_context() -> None:
-    (provider,) = (each for each in graph_of("prod", 5_000).resources if each.type == "pulumi:providers:kubernetes")
-    assert provider.inputs == {"context": "palisade-prod", "clusterIdentifier": "palisade-prod"}
+    found = providers(graph_of("prod", 5_000))
+    same = {"context": "palisade-prod", "clusterIdentifier": "palisade-prod"}
+    assert found == {"cluster": same, "adopter": {**same, "upsertExistingObjects": "true"}}
 
 
 def test_the_local_fleet_uses_its_own_kubeconfig(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
-    graph = run_program("local", shipped_fleet("local"))
-    (provider,) = (each for each in graph.resources if each.type == "pulumi:providers:kubernetes")
-    assert provider.inputs["kubeconfig"] == "/somewhere/palisade/fleets/local/kubeconfig"
+    for inputs in providers(run_program("local", shipped_fleet("local"))).values():
+        assert inputs["kubeconfig"] == "/somewhere/palisade/fleets/local/kubeconfig"
 
 
 def test_a_named_kubeconfig_is_found_from_the_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     fleet = shipped_fleet("prod")
     fleet["cluster"] = {**fleet["cluster"], "kubeconfig": "~/.kube/prod"}
-    (provider,) = (each for each in run_program("prod", fleet).resources if each.type == "pulumi:providers:kubernetes")
-    assert provider.inputs["kubeconfig"] == "/home/somebody/.kube/prod"
+    for inputs in providers(run_program("prod", fleet)).values():
+        assert inputs["kubeconfig"] == "/home/somebody/.kube/prod"

@@ -54,7 +54,8 @@ def test_names_are_asked_of_the_clusters_name_service_only(prod: Graph) -> None:
     (peer,) = rule["to"]
     assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
     assert peer["podSelector"] == {"matchLabels": {"k8s-app": "kube-dns"}}
-    assert [(port["protocol"], port["port"]) for port in rule["ports"]] == [("UDP", 53), ("TCP", 53)]
+    ports = {(port["protocol"], port["port"]) for port in rule["ports"]}
+    assert ports == {(protocol, number) for protocol in ("UDP", "TCP") for number in (53, 5353)}
 
 
 def test_the_api_server_is_reached_at_the_addresses_of_the_configuration(prod: Graph) -> None:

@@ -62,3 +62,10 @@ def test_the_agent_comes_before_what_it_watches_and_nothing_is_first_by_default(
     assert ordered == ["palisade-agents", "palisade-registry", "palisade-system"]
     assert not any(each["globalDefault"] for each in classes.values())
     assert all(0 < each["value"] < 1_000_000_000 for each in classes.values())
+
+
+def test_pods_without_an_account_of_their_own_get_no_token(prod: Graph) -> None:
+    accounts = [each.inputs for each in of_kind(prod, "ServiceAccount").values()]
+    default = [each for each in accounts if each["metadata"]["name"] == "default"]
+    assert {each["metadata"]["namespace"] for each in default} == set(LEVELS)
+    assert not any(each["automountServiceAccountToken"] for each in accounts)
