@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -21,7 +21,14 @@ CONNECTIONS = 64
 """How many connections stay open; more are opened when more operations run at once."""
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 60.0
+NOT_FOUND = 404
+CREATED = 201
+CONFLICT = 409
+INVALID = 422
+FIRST_ERROR = 400
+
 APPLY_PATCH = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class Cluster:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
         content_type: str = "application/json",
     ) -> tuple[int, Any]:
         """Send one request.
@@ -177,10 +184,3 @@ def _json(data: bytes) -> Any:
         return json.loads(data) if data else None
     except ValueError:
         return {"message": data.decode(errors="replace")}
-
-
-NOT_FOUND = 404
-CREATED = 201
-CONFLICT = 409
-INVALID = 422
-FIRST_ERROR = 400

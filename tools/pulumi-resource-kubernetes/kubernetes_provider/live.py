@@ -27,7 +27,7 @@ _COMPONENTS = re.compile(r"kube-.*|kubelet")
 """Managers that are Kubernetes itself; what they fill in is not drift."""
 _INJECTED = frozenset({"f:caBundle"})
 """Fields that controllers fill in by design."""
-_MISSING: Final = object()
+_MISSING: Final[Any] = object()
 
 
 def state_of(live: Mapping[str, Any], manager: str, first_version: str) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubernetes_provider.cluster import APPLY_PATCH, CREATED, NOT_FOUND, Cluster, Endpoint, Kind
+from kubernetes_provider.cluster import APPLY_PATCH, CREATED, JSON_PATCH, NOT_FOUND, Cluster, Endpoint, Kind
 from kubernetes_provider.failures import AnswerError
-from kubernetes_provider.paths import get
+from kubernetes_provider.paths import Path, get
 from palisade.errors import PalisadeError
 
 _OWNS_OTHERS = frozenset(
@@ -111,6 +111,23 @@ def apply(
     return status == CREATED, live
 
 
+def remove_fields(cluster: Cluster, target: Target, paths: Iterable[Path]) -> dict[str, Any]:
+    """Remove fields whoever owns them; a list item is removed by its position.
+
+    Returns:
+        The live object.
+
+    Raises:
+        AnswerError: the server refuses.
+    """
+    # From the end, so that positions in lists stay right.
+    ordered = sorted(paths, key=lambda path: [(isinstance(key, int), str(key).zfill(6)) for key in path], reverse=True)
+    patch = [{"op": "remove", "path": "".join(f"/{_pointer(key)}" for key in path)} for path in ordered]
+    path = cluster.endpoint(target.kind).one(target.namespace, target.name)
+    live: dict[str, Any] = cluster.request("PATCH", path, body=patch, content_type=JSON_PATCH)[1]
+    return live
+
+
 def delete(cluster: Cluster, target: Target, annotations: Mapping[str, Any]) -> dict[str, Any] | None:
     """Ask the server to delete an object.
 
@@ -141,6 +158,10 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [without_nulls(item) for item in value]
     return value
+
+
+def _pointer(key: str | int) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")
 
 
 def _not_served(type_token: str) -> PalisadeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kubernetes_provider import objects
@@ -18,7 +18,6 @@ from kubernetes_provider.live import (
     MANAGER_KEY,
     VERSION_KEY,
     declared_of,
-    foreign_owners,
     is_managed_by,
     refreshed_inputs,
     same_content,
@@ -27,6 +26,7 @@ from kubernetes_provider.live import (
 )
 from kubernetes_provider.login import Settings
 from kubernetes_provider.objects import Target, without_nulls
+from kubernetes_provider.ownership import kept_by_others
 from kubernetes_provider.paths import Path, get, write
 from kubernetes_provider.preview import is_about_missing_part, planned_state
 from kubernetes_provider.schema import Schemas
@@ -154,8 +154,12 @@ class ObjectProvider:
             _, live = objects.apply(cluster, target, _content(new), manager=manager, dry_run=preview, force=force)
             if preview:
                 return self._outcome(target, live, manager, new)
-            outcome = self._await(resource, target, live, manager, new, seconds)
-        return _with_leftovers(outcome, live, old, new, manager)
+            changes = compare(without_nulls(old.value), without_nulls(new.value))
+            gone = [path for path, change in changes if change is Change.DELETE and path[0] not in INTERNAL_KEYS]
+            kept = kept_by_others(cluster, target, live, _content(new), manager, gone)
+            if kept and force:
+                live, kept = objects.remove_fields(cluster, target, kept), {}
+            return _with_leftovers(self._await(resource, target, live, manager, new, seconds), kept)
 
     def read(self, resource: Resource, identifier: str, inputs: Properties, state: Properties) -> Outcome | None:
         """The object as it is now, and what its declaration would be; None if it is not there.
@@ -231,17 +235,21 @@ class ObjectProvider:
         self, cluster: Cluster, target: Target, new: Properties, manager: str, changes: Mapping[Path, Change]
     ) -> set[Path] | None:
         """The changed places that the server refuses to change; None if nothing would change at all."""
+        content = _content(new)
         try:
             live = objects.find(cluster, target)
             if live is None:
                 return set()
             force = self._forces(new.value)
-            _, planned = objects.apply(cluster, target, _content(new), manager=manager, dry_run=True, force=force)
+            _, planned = objects.apply(cluster, target, content, manager=manager, dry_run=True, force=force)
         except AnswerError as error:
             return refused_paths(error, changes) if error.status == INVALID else set()
         except UnknownKindError:
             return set()
-        return None if same_content(live, planned) else set()
+        gone = [path for path, change in changes.items() if change is Change.DELETE]
+        if not same_content(live, planned) or kept_by_others(cluster, target, live, content, manager, gone):
+            return set()
+        return None
 
     def _await(
         self, resource: Resource, target: Target, live: dict[str, Any], manager: str, inputs: Properties, seconds: float
@@ -309,19 +317,14 @@ def _content(inputs: Properties) -> dict[str, Any]:
     return cleaned
 
 
-def _with_leftovers(
-    outcome: Outcome, live: Mapping[str, Any], old: Properties, new: Properties, manager: str
-) -> Outcome:
-    """Fields that were to go, and that stay because somebody else has set them too."""
-    changes = compare(without_nulls(old.value), without_nulls(new.value))
-    gone = [path for path, change in changes if change is Change.DELETE and path[0] not in INTERNAL_KEYS]
-    kept = [(path, foreign_owners(live, manager, path)) for path in gone if get(live, *path) is not None]
+def _with_leftovers(outcome: Outcome, kept: Mapping[Path, list[str]]) -> Outcome:
+    """The outcome of an update that could not remove fields, because somebody else has set them too."""
     reasons = [
-        f"{write(path)} is still there: {' and '.join(owners)} has set it too; remove it with kubectl edit"
-        for path, owners in kept
-        if owners
+        f"{write(path)} is still there: {' and '.join(owners)} has set it too; remove it with kubectl edit, "
+        f'or take it with the annotation {_FORCE_ANNOTATION}: "true"'
+        for path, owners in kept.items()
     ]
-    return Outcome(outcome.id, outcome.state, outcome.inputs, (*outcome.unready, *reasons))
+    return replace(outcome, unready=(*outcome.unready, *reasons))
 
 
 def _already_there(target: Target) -> PalisadeError:

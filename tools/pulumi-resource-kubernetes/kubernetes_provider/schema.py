@@ -98,7 +98,7 @@ def _findings(value: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any],
         return
     if schema.get(_INT_OR_STRING) or "oneOf" in schema or "anyOf" in schema:
         return
-    kind = schema.get("type")
+    kind = str(schema.get("type"))
     if kind in _TYPES and (not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")):
         yield f"{write(path)}: {kind} is wanted"
     elif "enum" in schema and value not in schema["enum"]:
