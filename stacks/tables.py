@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ DATA = Path(__file__).parent / "data"
 TableT = TypeVar("TableT", bound=Section)
 
 
+@cache
 def read_table(name: str, model: type[TableT], *, directory: Path = DATA) -> TableT:
     """Read one table.
 

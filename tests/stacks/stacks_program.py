@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ def run_program(environment: str, fleet: Any, *, found: Mapping[str, Mapping[str
     """Run ``stacks/__main__.py`` as an update: the registry hosts are found as nodes, fit unless a test says not."""
     nodes = fit_nodes(fleet) if fleet and "cluster" in fleet else {}
     return graph.run_program(PROJECT_ROOT, environment, fleet, found={**nodes, **(found or {})})
+
+
+@cache
+def graph_of(environment: str, rps: int | None = None) -> Graph:
+    """The graph of an environment as it is shipped, or for another peak; run once, for tests that only look at it."""
+    return run_program(environment, shipped_fleet(environment) if rps is None else with_load(environment, rps))
 
 
 def shipped_fleet(environment: str, **changes: Any) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from stacks_program import of_kind, run_program, shipped_fleet
+from stacks_program import graph_of, of_kind
 
 NEVER = {"secrets", "configmaps", "pods/log", "pods/exec", "pods/attach", "pods/portforward", "nodes/proxy"}
 
 
 @pytest.fixture(scope="module")
 def role() -> Any:
-    return of_kind(run_program("prod", shipped_fleet("prod")), "ClusterRole")["palisade-auditor"].inputs
+    return of_kind(graph_of("prod"), "ClusterRole")["palisade-auditor"].inputs
 
 
 def test_an_auditor_gets_and_lists_and_nothing_else(role: Any) -> None:
@@ -29,7 +29,7 @@ def test_no_rule_has_a_wildcard_a_subresource_or_a_forbidden_resource(role: Any)
 
 
 def test_it_is_given_to_one_group_and_one_service_account_without_a_token() -> None:
-    graph = run_program("prod", shipped_fleet("prod"))
+    graph = graph_of("prod")
     binding = of_kind(graph, "ClusterRoleBinding")["palisade-auditor"].inputs
     assert [(subject["kind"], subject["name"]) for subject in binding["subjects"]] == [
         ("Group", "palisade:auditors"),

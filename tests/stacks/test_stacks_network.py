@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stacks_program import of_kind, run_program, shipped_fleet
+from stacks_program import graph_of, of_kind
 
 from palisade.errors import ConfigurationError
 from palisade.rendering.graph import Graph
@@ -18,7 +18,7 @@ NAMESPACES = ("palisade-agents", "palisade-registry", "palisade-system")
 
 @pytest.fixture(scope="module")
 def prod() -> Graph:
-    return run_program("prod", shipped_fleet("prod"))
+    return graph_of("prod")
 
 
 def policies(graph: Graph) -> dict[str, Any]:

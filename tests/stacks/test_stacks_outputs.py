@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from stacks_program import PROJECT_ROOT, run_program, shipped_fleet
+from stacks_program import PROJECT_ROOT, graph_of, run_program, shipped_fleet
 
 from palisade.config import fleet_of, load_configuration
 from palisade.fleet import parse_fleet
@@ -28,14 +28,14 @@ def as_exported(document: Any) -> Any:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_fleet_output_is_the_fleet_of_the_configuration(environment: str) -> None:
-    graph = run_program(environment, shipped_fleet(environment))
+    graph = graph_of(environment)
     exported = parse_fleet(json.dumps(graph.outputs["fleet"]), where="output")
     assert exported == fleet_of(load_configuration(PROJECT, environment))
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_plan_output_is_the_plan_of_the_configuration(environment: str) -> None:
-    graph = run_program(environment, shipped_fleet(environment))
+    graph = graph_of(environment)
     assert graph.outputs["plan"] == as_exported(make_plan(load_configuration(PROJECT, environment), {}).document())
 
 
@@ -44,16 +44,15 @@ def test_the_plan_output_is_the_plan_of_the_configuration(environment: str) -> N
     [(1_000, 3, 1), (5_000, 3, 1), (5_001, 3, 1), (50_000, 11, 1), (50_001, 14, 2), (120_000, 27, 3)],
 )
 def test_the_plan_follows_the_traffic(rps: int, nodes: int, clusters: int) -> None:
-    fleet = {**shipped_fleet("prod"), "traffic": {"peak_rps": rps}}
-    plan = run_program("prod", fleet).outputs["plan"]
+    plan = graph_of("prod", rps).outputs["plan"]
     assert (plan["peak_rps"], plan["nodes"], plan["clusters"]) == (rps, nodes, clusters)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_same_configuration_exports_the_same(environment: str) -> None:
-    first, second = (run_program(environment, shipped_fleet(environment)) for _ in range(2))
-    assert json.dumps(first.outputs) == json.dumps(second.outputs)
-    assert set(first.outputs) == {"fleet", "plan"}
+    again = run_program(environment, shipped_fleet(environment))
+    assert json.dumps(again.outputs) == json.dumps(graph_of(environment).outputs)
+    assert set(again.outputs) == {"fleet", "plan"}
 
 
 def test_a_bad_configuration_is_refused_before_any_resource() -> None:

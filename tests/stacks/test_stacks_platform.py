@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kubernetes.utils.quantity import parse_quantity
-from stacks_program import of_kind, run_program, shipped_fleet, with_load
+from stacks_program import graph_of, of_kind, run_program, shipped_fleet
 
 from palisade.rendering.graph import Graph
 
@@ -13,7 +13,7 @@ LEVELS = {"palisade-agents": "privileged", "palisade-registry": "restricted", "p
 
 @pytest.fixture(scope="module")
 def prod() -> Graph:
-    return run_program("prod", with_load("prod", 50_000))
+    return graph_of("prod", 50_000)
 
 
 def test_pod_security_is_enforced_audited_and_warned_about_at_a_pinned_version(prod: Graph) -> None:
