@@ -19,14 +19,20 @@ $(READY): pyproject.toml uv.lock tools/bootstrap
 	@touch $@
 
 .PHONY: up
-up: $(READY) ## Start the local fleet, harden it, verify it; ends with the report's path
+up: $(READY) ## Start the local fleet and its cluster, harden, build the stack, verify; ends with the report's path
 	@palisade local up
 	@ansible-playbook -i inventories/local harden.yml
+	@palisade stack init local
+	@palisade stack up local --recover --yes --skip-preview
 	@palisade verify local
 
 .PHONY: down
-down: $(READY) ## Remove the local fleet and every trace of it
+down: $(READY) ## Remove the local fleet with its cluster and its stack's state, and every trace of them
 	@palisade local down --purge
+
+.PHONY: preview
+preview: $(READY) ## Show what make up would change in the cluster (ENVIRONMENT=dev for another stack)
+	@palisade stack preview $(ENVIRONMENT) --diff
 
 .PHONY: harden
 harden: $(READY) ## Harden the running local fleet
@@ -63,7 +69,7 @@ test: test-fast ## The whole gate: the above, then real hosts (needs root)
 
 .PHONY: bench
 bench: $(READY) ## Measure what docs/performance.md says (an otherwise idle machine, about 20 minutes)
-	@python benchmarks/fleet.py
+	@python -m benchmarks.fleet
 
 .PHONY: collection
 collection: $(READY) ## Build the Ansible collection palisade.fleet

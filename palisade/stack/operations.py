@@ -9,16 +9,15 @@ from pathlib import Path
 
 from palisade.errors import ExitCode, PalisadeError
 from palisade.stack.command import Pulumi
+from palisade.stack.failures import failure
 from palisade.stack.locks import Holder, Lock, read_locks
 from palisade.stack.model import Stack
 from palisade.stack.outcome import Outcome, read_outcome
 
 EVENT_LOG_VARIABLES = {"PULUMI_DEBUG_COMMANDS": "true"}
 """Without it pulumi does not know the option ``--event-log``, which its own Automation API uses."""
-CANCELLED = 8
-"""Pulumi's exit code for a run that the user stopped."""
-CHANGES_FOUND = 7
-"""Pulumi's exit code for changes where ``--expect-no-changes`` expected none."""
+NO_STACK, CHANGES_FOUND, CANCELLED = 6, 7, 8
+"""Pulumi's exit codes for a missing stack, changes where ``--expect-no-changes`` expected none, and Ctrl-C."""
 
 
 class Operation(StrEnum):
@@ -28,11 +27,6 @@ class Operation(StrEnum):
     PREVIEW = "preview"
     REFRESH = "refresh"
     DESTROY = "destroy"
-
-    @property
-    def locks(self) -> bool:
-        """Whether two of them exclude each other."""
-        return self is not Operation.PREVIEW
 
     @property
     def is_policed(self) -> bool:
@@ -54,7 +48,8 @@ def perform(pulumi: Pulumi, operation: Operation, options: Sequence[str] = (), *
             answer is "no" (a policy refuses it, there are changes where none were expected).
     """
     stack = pulumi.stack
-    if operation.locks:
+    changes_state = operation is not Operation.PREVIEW and "--preview-only" not in options
+    if changes_state:
         refuse_locked(stack)
     policies = ["--policy-pack", str(policy_pack(stack))] if operation.is_policed else []
     with tempfile.TemporaryDirectory(prefix="palisade-") as directory:
@@ -64,7 +59,8 @@ def perform(pulumi: Pulumi, operation: Operation, options: Sequence[str] = (), *
         )
         outcome = read_outcome(log, status)
     if status != 0:
-        raise _explained(stack, operation, outcome)
+        locks = read_locks(stack.files) if changes_state and stack.files else ()
+        raise locked(stack.environment, locks[0]) if locks else _explained(stack, operation, outcome)
     return outcome
 
 
@@ -101,6 +97,8 @@ def locked(environment: str, lock: Lock) -> PalisadeError:
 
 def _explained(stack: Stack, operation: Operation, outcome: Outcome) -> PalisadeError:
     where = f"pulumi {operation} --stack {stack.environment}"
+    if outcome.status == NO_STACK:
+        return failure("no stack named", stack=stack, where=where)
     if outcome.status == CANCELLED:
         return PalisadeError("Stopped.", where=where, exit_code=ExitCode.INTERRUPTED)
     if outcome.violations:
@@ -113,9 +111,6 @@ def _explained(stack: Stack, operation: Operation, outcome: Outcome) -> Palisade
             where=where,
             exit_code=ExitCode.FINDINGS,
         )
-    locks = read_locks(stack.files) if operation.locks and stack.files else ()
-    if locks:
-        return locked(stack.environment, locks[0])
     return PalisadeError(
         f"pulumi ended with status {outcome.status}; what it said stands above.",
         where=where,
