@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi_kubernetes.admissionregistration.v1 import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
 from pulumi_kubernetes.core.v1 import ConfigMap
 
-from palisade.policies.admission import admission_policies
+from palisade.policies.admission import AdmissionPolicy, admission_policies
 from palisade.policies.rules import load_rules
 from palisade.policies.settings import SETTINGS_NAMESPACE, SETTINGS_OBJECT, PolicySettings
 from stacks.objects import Component, metadata
@@ -34,17 +35,22 @@ class Admission(Component):
         bindings: list[pulumi.Resource] = []
         for policy in admission_policies(rules, args.settings):
             why = rules[policy.rule].title
+            spec: Any = policy.spec  # as the API takes it, which is not how Pulumi's types spell it
             declared = ValidatingAdmissionPolicy(
-                policy.name, metadata=metadata(policy.name, why=why), spec=policy.spec, opts=self.child()
+                policy.name, metadata=metadata(policy.name, why=why), spec=spec, opts=self.child()
             )
             bindings += [
                 ValidatingAdmissionPolicyBinding(
-                    binding, metadata=metadata(binding, why=why), spec=spec, opts=self.child(declared)
+                    binding, metadata=metadata(binding, why=why), spec=bound, opts=self.child(declared)
                 )
-                for binding, spec in policy.binding_specs().items()
+                for binding, bound in _binding_specs(policy)
             ]
         self.bindings = tuple(bindings)
         self.register_outputs({"rules": list(rules)})
+
+
+def _binding_specs(policy: AdmissionPolicy) -> Iterable[tuple[str, Any]]:
+    return policy.binding_specs().items()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ Generated from `policies/controls/` by `python -m palisade.verification.referenc
 this page is stale. How they are verified and proven: [verification](verification.md).
 """
 
-_LABELS = {
+FRAMEWORK_LABELS = {
     Framework.CIS_DEBIAN_12: "CIS",
     Framework.CIS_KUBERNETES: "CIS Kubernetes",
     Framework.NIST_800_53: "NIST",
@@ -26,6 +26,7 @@ _LABELS = {
     Framework.GDPR: "GDPR",
     Framework.HIPAA: "HIPAA",
 }
+"""How tables name each catalogue."""
 
 
 def reference(registry: ControlRegistry) -> str:
@@ -55,7 +56,7 @@ def _row(control: Control) -> str:
 
 
 def _references(control: Control) -> Iterator[str]:
-    for framework, label in _LABELS.items():
+    for framework, label in FRAMEWORK_LABELS.items():
         if framework in control.references:
             yield f"{label} {', '.join(control.references[framework])}"
 

@@ -5,6 +5,8 @@ Used by ``pulumi preview --policy-pack policies/pulumi`` and ``pulumi up --polic
 
 from __future__ import annotations
 
+from functools import cache
+
 import pulumi
 from pulumi_policy import (
     EnforcementLevel,
@@ -20,6 +22,7 @@ from palisade.policies.rules import Rule, load_rules
 from palisade.policies.settings import PolicySettings, policy_settings
 
 
+@cache
 def settings_of_stack() -> PolicySettings:
     """The settings of the stack that is judged; the strictest for a program that is not Palisade's.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,10 @@ class Sample:
         return f"{self.rule}-{'allowed' if self.is_allowed else 'refused'}-{self.title.replace(' ', '_')}"
 
 
-def load_samples() -> list[Sample]:
-    return [
+@cache
+def load_samples() -> tuple[Sample, ...]:
+    return tuple(
         Sample(path.parent.name, path.stem == "allowed", manifest)
         for path in sorted(SAMPLES.glob("*/*.yaml"))
-        for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8"))
-    ]
+        for manifest in yaml.load_all(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    )

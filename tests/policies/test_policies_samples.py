@@ -9,6 +9,7 @@ from policy_samples import SAMPLES, SETTINGS, load_samples
 
 from palisade.config_values import RetentionDays
 from palisade.policies.admission import ADMISSION, admission_policies
+from palisade.policies.reference import reference
 from palisade.policies.rules import load_rules
 
 RULES = load_rules()
@@ -61,3 +62,8 @@ def test_the_same_settings_give_the_same_policies() -> None:
 def test_the_samples_can_be_applied_by_hand() -> None:
     for path in Path(SAMPLES).glob("*/*.yaml"):
         assert "\n---\n" in path.read_text(encoding="utf-8"), path
+
+
+def test_the_page_of_the_rules_is_up_to_date() -> None:
+    command = "python -m palisade.policies.reference > docs/reference/policies.md"
+    assert (SAMPLES.parents[1] / "docs/reference/policies.md").read_text(encoding="utf-8") == reference(RULES), command
