@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -17,13 +18,14 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
-from kubernetes import config  # type: ignore[import-untyped]
-from kubernetes.client import ApiClient, ApiException, Configuration  # type: ignore[import-untyped]
-from kubernetes.dynamic import DynamicClient  # type: ignore[import-untyped]
-from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError  # type: ignore[import-untyped]
+from kubernetes import config
+from kubernetes.client import ApiClient, ApiException, Configuration
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError, ResourceNotFoundError
 
 from palisade.errors import ExitCode, PalisadeError
 from palisade.verification.cluster_access import ClusterAccess
+from palisade.verification.readings import ReadingFailedError, shortened
 
 TIMEOUT = urllib3.Timeout(connect=5, read=30)
 """Seconds for a connection and for an answer; an idle API server answers within 0.1 s."""
@@ -45,9 +47,11 @@ class Cluster:
 
     Args:
         access: How it is reached.
+        declared: Reads the manifests that the stack of the environment has applied.
     """
 
     access: ClusterAccess
+    declared: Callable[[], list[dict[str, Any]]]
     _cache: dict[str, Any] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -133,6 +137,28 @@ class Cluster:
             return str(json.loads(error.body)["message"])
         return None
 
+    def applied(self, manifest: Mapping[str, Any], manager: str) -> dict[str, Any]:
+        """What an object would be after its manifest was applied again, by the API server's own reckoning (a dry run).
+
+        Args:
+            manifest: What is declared.
+            manager: The field manager under which it was applied.
+
+        Raises:
+            kubernetes.dynamic.exceptions.DynamicApiError: the API server would refuse it.
+        """
+        metadata = manifest["metadata"]
+        answer = self.resource(manifest["kind"], manifest["apiVersion"]).server_side_apply(
+            body=dict(manifest),
+            name=metadata["name"],
+            namespace=metadata.get("namespace"),
+            field_manager=manager,
+            force_conflicts=True,
+            dry_run="All",
+        )
+        document: dict[str, Any] = answer.to_dict()
+        return document
+
     def may(self, subject: Mapping[str, Any], *, attributes: Mapping[str, str]) -> bool:
         """Whether a subject may do something (SubjectAccessReview, which asks every authorizer of the server).
 
@@ -169,8 +195,23 @@ class Cluster:
             answer = pool.request("GET", f"{settings.host}{path}", headers=headers)
         return Response(answer.status, dict(answer.headers), answer.data.decode(errors="replace"))
 
+    def json(self, path: str) -> Any:
+        """The answer to a GET request of the administrator, from JSON.
+
+        Raises:
+            ReadingFailedError: the API server refuses it.
+        """
+        answer = self.request(path)
+        if answer.status != HTTPStatus.OK:
+            said = " ".join(answer.body.split())
+            raise ReadingFailedError(f"GET {path} was answered with {answer.status}: {shortened(said)}")
+        return json.loads(answer.body)
+
     def _list(self, kind: str, version: str) -> list[dict[str, Any]]:
-        found = self.resource(kind, version).get().to_dict()["items"]
+        try:
+            found = self.resource(kind, version).get().to_dict()["items"]
+        except ResourceNotFoundError:
+            return []
         # Items of a list come without their kind.
         named = [{"apiVersion": version, "kind": kind, **one} for one in found]
         return sorted(named, key=lambda one: (one["metadata"].get("namespace", ""), one["metadata"]["name"]))

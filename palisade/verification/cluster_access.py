@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from palisade.config import load_configuration
@@ -17,6 +18,10 @@ class ClusterAccess:
     kubeconfig: Path | None
     """None: as kubectl finds it (KUBECONFIG, ``~/.kube/config``)."""
     context: str
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the controls of the network name in words: ``clients``, ``api_servers``."""
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """The same for ports: ``api_server``."""
 
     def __str__(self) -> str:
         return f"{self.kubeconfig or 'KUBECONFIG'}, context {self.context}"
@@ -25,19 +30,26 @@ class ClusterAccess:
 def find_cluster(project: Project, fleet: Fleet) -> ClusterAccess | None:
     """How the cluster of a fleet is reached; None if it has no cluster.
 
-    A local fleet has one when it has a control host; other environments when their configuration has a section
-    ``cluster``.
+    An environment has one when its configuration has a section ``cluster``, and its fleet, if it is local, a control
+    host.
 
     Raises:
         ConfigurationError: the configuration is refused.
     """
     environment = fleet.environment
-    if fleet.has_cluster:
-        return ClusterAccess(fleet_state_directory(environment) / "kubeconfig", f"palisade-{environment}")
     if not project.environment_file(environment).is_file():
         return None
     configuration = load_configuration(project, environment)
-    if configuration.is_local or configuration.cluster is None:
+    cluster = configuration.cluster
+    if cluster is None or (configuration.is_local and not fleet.has_cluster):
         return None
-    kubeconfig = configuration.cluster.kubeconfig
-    return ClusterAccess(kubeconfig.expanduser() if kubeconfig else None, configuration.cluster.context)
+    own = fleet_state_directory(environment) / "kubeconfig" if configuration.is_local else None
+    return ClusterAccess(
+        kubeconfig=cluster.kubeconfig.expanduser() if cluster.kubeconfig else own,
+        context=cluster.context,
+        networks={
+            "clients": tuple(map(str, fleet.networks.clients)),
+            "api_servers": tuple(f"{address}/32" for address in cluster.api_server.addresses),
+        },
+        ports={"api_server": cluster.api_server.port},
+    )

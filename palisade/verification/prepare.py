@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from palisade.controls import load_controls
 from palisade.fleet_source import find_fleet
 from palisade.project import Project
 from palisade.verification.cluster_access import find_cluster
 from palisade.verification.connections import Connections
+from palisade.verification.declared import declared_objects
 from palisade.verification.run import Suite, commit_of
 from palisade.verification.suite import suite_root
 from palisade.verification.waivers import load_waivers
@@ -38,7 +40,7 @@ def prepared_suite(project: Project, environment: str) -> Iterator[Suite]:
             # The client of Kubernetes takes a second to load: only who has a cluster waits for it.
             from palisade.verification.cluster import Cluster  # noqa: PLC0415
 
-            cluster = stack.enter_context(Cluster(access))
+            cluster = stack.enter_context(Cluster(access, partial(declared_objects, project, environment)))
         yield Suite(
             root=root,
             registry=registry,

@@ -72,8 +72,10 @@ class Suite:
             PalisadeError: a host or the API server does not answer, or refuses us (``ExitCode.EXTERNAL``).
         """
         targets = {item.target.name: item.target for item in assignments}.values()
-        self.connections.require_reachable(tuple(one for one in targets if not isinstance(one, ClusterTarget)))
-        if any(isinstance(one, ClusterTarget) for one in targets):
+        hosts = tuple(one for one in targets if not isinstance(one, ClusterTarget))
+        if hosts:
+            self.connections.require_reachable(hosts)
+        if len(hosts) < len(targets):
             self.required_cluster.require_reachable()
 
     def run(

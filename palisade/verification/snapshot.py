@@ -20,6 +20,7 @@ KINDS = (
     ("v1", "ResourceQuota"),
     ("v1", "LimitRange"),
     ("v1", "ConfigMap"),
+    ("v1", "Secret"),
     ("v1", "Service"),
     ("v1", "Pod"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
@@ -30,7 +31,6 @@ KINDS = (
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
     ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"),
     ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"),
-    ("admissionregistration.k8s.io/v1", "MutatingAdmissionPolicyBinding"),
 )
 """Version and kind of what a proof may change, in the order in which objects are put back."""
 _OF_THE_SERVER = ("resourceVersion", "uid", "creationTimestamp", "generation", "deletionTimestamp")

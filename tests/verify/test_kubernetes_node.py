@@ -1,0 +1,74 @@
+"""The node agent and the pods of a node."""
+
+import yaml
+
+from palisade.verification import pods
+from palisade.verification.check import differences, require
+from palisade.verification.files import text_of
+
+CONFIGURATION = "/etc/palisade/cluster/kubelet.yaml"
+NETWORK = "/etc/cni/net.d/10-palisade.conflist"
+AUTHORITY = "/etc/palisade/cluster/keys/kubernetes-ca.crt"
+INSIDE = ("net.core.somaxconn",)
+
+
+def _at(document, path):
+    for name in path.split("."):
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def _inside(readings, nodes, cluster):
+    found = cluster.once("inside pods", lambda: pods.look_inside(cluster, nodes, INSIDE))
+    return found[readings.target.name]
+
+
+def test_kubelet_settings(control, observation, readings, cluster):
+    """The kubelet runs with these settings (it says so itself), and its file sets them."""
+    wanted = control.expected["settings"]
+    file = yaml.safe_load(text_of(readings, CONFIGURATION)) or {}
+    name = readings.target.name
+    shown = cluster.once(f"configz {name}", lambda: cluster.json(f"/api/v1/nodes/{name}/proxy/configz"))
+    observation.file = {path: _at(file, path) for path in wanted}
+    observation.runtime = {path: _at(shown["kubeletconfig"], path) for path in wanted}
+    problems = differences(wanted, observation.file, source=CONFIGURATION)
+    require([*problems, *differences(wanted, observation.runtime, source="the running kubelet")])
+
+
+def test_kubelet_requests(control, observation, readings):
+    """The kubelet answers requests on its port with these statuses, by who asks."""
+    url = f"https://{readings.target.address}:10250"
+    problems = []
+    observation.runtime = {}
+    for who, wanted in control.expected["answers"].items():
+        found = readings.probe("https_get", url, who if who.startswith("/") else "-", *wanted)
+        observation.runtime[who] = found
+        problems += differences(wanted, found, source=f"the kubelet's answers ({who})")
+    require(problems)
+
+
+def test_kubelet_certificate(control, observation, readings):
+    """The kubelet's certificate is of the cluster's authority and names the address of the node."""
+    found = readings.probe("tls", str(readings.target.address), "10250", AUTHORITY)
+    versions = {version: answer["answer"] for version, answer in found["versions"].items()}
+    observation.runtime = {"trusted": found["trusted"], "versions": versions}
+    wanted = {"trusted": control.expected["trusted"], "versions": control.expected["versions"]}
+    require(differences(wanted, observation.runtime, source="TLS at the kubelet's port"))
+
+
+def test_pod_settings(control, observation, readings, nodes, cluster):
+    """New pods get these kernel settings: the plugin sets them, and a pod that was just made has them."""
+    wanted = control.expected["settings"]
+    plugins = yaml.safe_load(text_of(readings, NETWORK))["plugins"]
+    observation.file = {name: value for plugin in plugins for name, value in plugin.get("sysctl", {}).items()}
+    observation.runtime = _inside(readings, nodes, cluster).settings
+    problems = differences(wanted, observation.file, source=NETWORK)
+    for namespace, found in observation.runtime.items():
+        problems += differences(wanted, found, source=f"a new pod in {namespace}")
+    require(problems)
+
+
+def test_pod_connections(control, observation, readings, nodes, cluster):
+    """Real connections from and to pods that were just made: Network Policies are enforced, and nothing else is."""
+    observation.runtime = _inside(readings, nodes, cluster).connections
+    require(differences(control.expected["connections"], observation.runtime, source="the network of the pods"))
