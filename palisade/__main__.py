@@ -11,6 +11,7 @@ import typer
 from palisade.commands import inventory, local, plan, stack
 from palisade.commands.environment import environment
 from palisade.commands.prove import prove
+from palisade.commands.render import render
 from palisade.commands.tools import tools
 from palisade.commands.verify import verify
 from palisade.console import OutputFormat, print_error
@@ -28,6 +29,7 @@ application.add_typer(stack.application, name="stack")
 application.command()(environment)
 application.command()(plan.plan)
 application.command()(inventory.inventory)
+application.command()(render)
 application.command()(tools)
 application.command()(verify)
 application.command()(prove)

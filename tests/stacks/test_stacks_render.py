@@ -1,0 +1,44 @@
+"""``palisade render``: the graph as manifests."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from stacks_program import PROJECT_ROOT, graph_of
+from typer.testing import CliRunner
+
+from palisade.__main__ import application
+from palisade.errors import ConfigurationError
+from palisade.rendering.manifests import manifests, to_yaml
+
+
+def test_every_object_of_the_graph_is_a_manifest_and_nothing_else() -> None:
+    graph = graph_of("prod")
+    documents = list(yaml.safe_load_all(to_yaml(manifests(graph))))
+    assert len(documents) == len(graph.objects) > 50
+    assert all({"apiVersion", "kind", "metadata"} <= document.keys() for document in documents)
+    assert documents == manifests(graph)
+
+
+def test_namespaces_come_first_and_what_is_in_them_last() -> None:
+    kinds = [(each["kind"], "namespace" in each["metadata"]) for each in manifests(graph_of("prod"))]
+    assert [kind for kind, _ in kinds[:3]] == ["Namespace"] * 3
+    placed = [is_in_one for _, is_in_one in kinds]
+    assert placed == sorted(placed)
+
+
+def test_nodes_that_are_only_looked_at_are_not_rendered() -> None:
+    assert "Node" not in {each["kind"] for each in manifests(graph_of("dev"))}
+
+
+def test_the_command_prints_them_for_another_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT_ROOT)
+    result = CliRunner().invoke(application, ["render", "prod", "--rps", "120000"], catch_exceptions=False)
+    pools = [each for each in yaml.safe_load_all(result.stdout) if each["kind"] == "NodePool"]
+    assert [each["metadata"]["name"] for each in pools] == [f"palisade-registry-{number}" for number in (1, 2, 3)]
+
+
+def test_a_load_that_is_refused_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT_ROOT)
+    with pytest.raises(ConfigurationError, match="3 registry hosts are listed"):
+        CliRunner().invoke(application, ["render", "dev", "--rps", "50000"], catch_exceptions=False)
