@@ -64,11 +64,12 @@ def refreshed_inputs(
         manager: Our own name as a field manager.
     """
     result: dict[str, Any] = _project(inputs, state, live)
-    for entry in live.get("metadata", {}).get("managedFields", []):
+    entries = live.get("metadata", {}).get("managedFields", [])
+    for entry in entries:
         if entry.get("subresource") or entry["manager"] == manager or _COMPONENTS.fullmatch(entry["manager"]):
             continue
         result = _add_foreign(result, live, _declarable(entry.get("fieldsV1", {})))
-    return result
+    return result if entries else _add_foreign(result, live, _untracked(state, live))
 
 
 def is_managed_by(live: Mapping[str, Any], manager: str) -> bool:
@@ -130,6 +131,14 @@ def _declarable(fields: Mapping[str, Any]) -> dict[str, Any]:
     chosen = {key: value for key, value in fields.items() if key not in {"f:status", "f:metadata"}}
     labels = fields.get("f:metadata", {}).get("f:labels")
     return {**chosen, **({"f:metadata": {"f:labels": labels}} if labels else {})}
+
+
+def _untracked(state: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+    """New fields of an object of which nobody owns anything: the server tracks owners only from the first one on."""
+    known, labels = get(state, "metadata", "labels") or {}, get(live, "metadata", "labels") or {}
+    added = {f"f:{key}": {} for key in labels if key not in known}
+    fields = {f"f:{key}": {} for key in live if key not in state and key not in {"metadata", "status"}}
+    return {**fields, **({"f:metadata": {"f:labels": added}} if added else {})}
 
 
 def _add_foreign(inputs: Any, live: Any, fields: Mapping[str, Any]) -> Any:

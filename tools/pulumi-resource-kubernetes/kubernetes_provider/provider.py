@@ -11,7 +11,7 @@ from typing import Any
 from kubernetes_provider import objects
 from kubernetes_provider.changes import Change, compare, immutable_paths, refused_paths
 from kubernetes_provider.cluster import INVALID, Cluster, Kind
-from kubernetes_provider.declaration import check_declaration, manager_of
+from kubernetes_provider.declaration import AUTONAMED, check_declaration, manager_of
 from kubernetes_provider.failures import AnswerError, UnknownKindError, without_secrets
 from kubernetes_provider.live import (
     INTERNAL_KEYS,
@@ -112,7 +112,9 @@ class ObjectProvider:
             if refused is None:
                 return Difference()
             replaces |= refused
-        return Difference(changes, frozenset(replaces), delete_first=bool(replaces) and is_same_object)
+        # An object whose name is made up gets a new one with which it can stand beside the old one.
+        is_named = get(after, "metadata", "annotations", AUTONAMED) is None
+        return Difference(changes, frozenset(replaces), delete_first=bool(replaces) and is_same_object and is_named)
 
     def create(self, resource: Resource, inputs: Properties, seconds: float, *, preview: bool) -> Outcome:
         """Make an object and wait until it is ready.

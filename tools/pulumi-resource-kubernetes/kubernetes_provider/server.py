@@ -185,7 +185,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def _report(self, urn: str, text: str) -> None:
         message = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=text, urn=urn, ephemeral=True)
-        self._engine.Log(message)
+        self._engine.Log.future(message)  # nobody waits for a line on the screen
 
 
 def main() -> None:
