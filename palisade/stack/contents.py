@@ -10,6 +10,8 @@ from typing import Any
 from palisade.stack.command import Pulumi
 from palisade.stack.failures import MissingError
 
+CREATING = "creating"
+"""The kind of an operation that makes something."""
 KUBERNETES = "kubernetes:"
 """How the types of Kubernetes objects begin."""
 
@@ -57,12 +59,22 @@ def read_contents(pulumi: Pulumi) -> Contents:
     Raises:
         PalisadeError: there is no such stack, or its state cannot be read.
     """
-    deployment = json.loads(pulumi.answer("stack", "export"))["deployment"]
+    deployment = read_state(pulumi)["deployment"]
     return Contents(
         resources=len(deployment.get("resources", ())),
         written=deployment.get("manifest", {}).get("time", ""),
         pending=tuple(_pending(operation) for operation in deployment.get("pending_operations", ())),
     )
+
+
+def read_state(pulumi: Pulumi) -> dict[str, Any]:
+    """The whole state, as Pulumi exports it: what is secret in it stays encrypted.
+
+    Raises:
+        PalisadeError: there is no such stack, or its state cannot be read.
+    """
+    state: dict[str, Any] = json.loads(pulumi.answer("stack", "export"))
+    return state
 
 
 def make_stack(pulumi: Pulumi) -> bool:
@@ -84,10 +96,11 @@ def make_stack(pulumi: Pulumi) -> bool:
 
 def _pending(operation: Mapping[str, Any]) -> PendingOperation:
     resource = operation["resource"]
-    return PendingOperation(kind=operation["type"], urn=resource["urn"], identity=_identity(resource))
+    return PendingOperation(kind=operation["type"], urn=resource["urn"], identity=identity_of(resource))
 
 
-def _identity(resource: Mapping[str, Any]) -> str:
+def identity_of(resource: Mapping[str, Any]) -> str:
+    """How the provider finds an object, known before it has made it; empty where only the provider can say it."""
     if not resource["type"].startswith(KUBERNETES):
         return ""
     metadata = resource.get("inputs", {}).get("metadata", {})

@@ -8,10 +8,9 @@ from palisade.local.lock import exclusive
 from palisade.project import state_directory
 from palisade.stack.command import Pulumi
 from palisade.stack.contents import PendingOperation, read_contents
+from palisade.stack.interrupted import adopt_interrupted
 from palisade.stack.locks import Holder, Lock, read_locks
 from palisade.stack.operations import Operation, locked, perform
-
-CREATING = "creating"
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,6 @@ def recover(pulumi: Pulumi, *, aside: bool = False) -> Recovery:
         if locks:
             pulumi.answer("cancel", "--yes")
         if locks or pending:
-            perform(pulumi, Operation.REFRESH, ["--yes", "--skip-preview", *_pending_creates(pending)], aside=aside)
+            adopt_interrupted(pulumi)
+            perform(pulumi, Operation.REFRESH, ["--yes", "--skip-preview"], aside=aside)
     return Recovery(locks, pending)
-
-
-def _pending_creates(pending: tuple[PendingOperation, ...]) -> list[str]:
-    creates = [operation for operation in pending if operation.kind == CREATING]
-    found = [part for one in creates if one.identity for part in (one.urn, one.identity)]
-    options = [text for part in found for text in ("--import-pending-creates", part)]
-    return [*options, "--clear-pending-creates"] if creates else options
