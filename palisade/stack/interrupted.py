@@ -1,7 +1,7 @@
 """Makes objects whose creation was interrupted part of the state, so that a refresh finds out what became of them.
 
-Pulumi's own option for this (``refresh --import-pending-creates``, 3.250) only marks the operation, which the refresh then
-drops: an object that was made would be in nobody's state, and could not be made again because it is there.
+Pulumi's own option for this (``refresh --import-pending-creates``, 3.250) only marks the operation, and the refresh
+drops it: an object that was made would be in nobody's state, and could not be made again because it is there.
 """
 
 from __future__ import annotations
