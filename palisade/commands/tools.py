@@ -76,7 +76,7 @@ def _show_findings(findings: Sequence[Finding], output: OutputFormat) -> None:
     table.add_column("Needed by", no_wrap=True)
     for finding in findings:
         tool = finding.program.tool
-        pinned = tool.go.version if tool.go else "distribution"
+        pinned = tool.go.version if tool.go else "distribution" if tool.debian else "project"
         table.add_row(finding.program.name, pinned, _where(finding), "\n".join(tool.needed_by))
     ANSWER.print(table, markup=False)
     ANSWER.print(f"Built programs are in {cache_root()}", soft_wrap=True, markup=False)
@@ -85,7 +85,7 @@ def _show_findings(findings: Sequence[Finding], output: OutputFormat) -> None:
 def _where(finding: Finding) -> str:
     refused = f" ({finding.reason})" if finding.refused else ""
     match finding.state:
-        case State.ON_PATH:
+        case State.ON_PATH | State.PLUGIN:
             return f"{finding.path} {finding.version}"
         case State.BUILT:
             return f"built{refused}"
@@ -93,6 +93,8 @@ def _where(finding: Finding) -> str:
             return f"would be built{refused}"
         case State.TO_INSTALL:
             return f"missing: install the packages{refused}"
+        case State.OWN:
+            return "in the project (the official plugin is not installed)"
 
 
 def _record(finding: Finding) -> dict[str, Any]:

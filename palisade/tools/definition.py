@@ -98,6 +98,15 @@ class DebianPackages(Section):
     """The programs that are looked for on PATH."""
 
 
+class OwnPrograms(Section):
+    """Part of the project, for machines on which the official plugin of Pulumi is not installed."""
+
+    programs: tuple[Name, ...]
+    """The executables, beside ``tool.yaml``."""
+    plugin: Name
+    """The plugin that they stand in for, as Pulumi names its directory (``resource-kubernetes``)."""
+
+
 class Tool(Section):
     """One external tool: one folder under ``tools/``."""
 
@@ -113,16 +122,19 @@ class Tool(Section):
     """Where it comes from when it is not on PATH: built here."""
     debian: DebianPackages | None = None
     """Where it comes from when it is not on PATH: the distribution."""
+    own: OwnPrograms | None = None
+    """Where it comes from when it is neither on PATH nor installed as a plugin: the project."""
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
-        for first, second in (("version_question", "released_with"), ("go", "debian")):
-            if (getattr(self, first) is None) == (getattr(self, second) is None):
-                refuse([Problem((), f"Exactly one of {first} and {second} is needed.")])
+        if [self.go, self.debian, self.own].count(None) != len(("go", "debian", "own")) - 1:
+            refuse([Problem((), "Exactly one of go, debian and own is needed.")])
+        if self.own is None and (self.version_question is None) == (self.released_with is None):
+            refuse([Problem((), "Exactly one of version_question and released_with is needed.")])
         return self
 
     @property
     def programs(self) -> tuple[str, ...]:
         """The names of its programs, in the order of the file."""
-        source = self.go or self.debian
+        source = self.go or self.debian or self.own
         return tuple(source.programs) if source else ()

@@ -14,7 +14,8 @@ from palisade.errors import MachineError
 from palisade.project import Project
 from palisade.tools.build import build, entry_of
 from palisade.tools.catalogue import Catalogue, Program, load_catalogue
-from palisade.tools.search import OnPath, look
+from palisade.tools.definition import OwnPrograms
+from palisade.tools.search import OnPath, look, look_for_plugin
 from palisade.tools.toolchain import Go, check_go, find_go
 
 
@@ -25,6 +26,8 @@ class State(StrEnum):
     BUILT = "built"
     TO_BUILD = "to_build"
     TO_INSTALL = "to_install"
+    PLUGIN = "plugin"
+    OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ def environment(paths: Mapping[str, Path]) -> str:
 
 
 def _find(catalogue: Catalogue, program: Program, go: Go | None) -> Finding:
+    if program.tool.own is not None:
+        return _find_official(program, program.tool.own)
     on_path = look(program, catalogue)
     if on_path is not None and not on_path.refusal:
         return Finding(program, State.ON_PATH, on_path.path, on_path.version)
@@ -120,6 +125,13 @@ def _find(catalogue: Catalogue, program: Program, go: Go | None) -> Finding:
     if entry is not None and entry.is_complete:
         return Finding(program, State.BUILT, entry.executable, program.module.version, refused=on_path)
     return Finding(program, State.TO_BUILD, refused=on_path)
+
+
+def _find_official(program: Program, own: OwnPrograms) -> Finding:
+    official = look_for_plugin(program, own.plugin)
+    if official is None:
+        return Finding(program, State.OWN, program.folder / program.name, "of this project")
+    return Finding(program, State.PLUGIN if official.version else State.ON_PATH, official.path, official.version)
 
 
 def _refuse_missing_packages(findings: Sequence[Finding]) -> None:

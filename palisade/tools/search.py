@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,23 @@ def look(program: Program, catalogue: Catalogue) -> OnPath | None:
     return _look_beside(path, program, catalogue)
 
 
+def look_for_plugin(program: Program, plugin: str) -> OnPath | None:
+    """The newest official plugin that takes the place of a program of the project; None if there is none.
+
+    Pulumi itself prefers one on PATH to those that are installed.
+
+    Args:
+        program: The project's own program.
+        plugin: How Pulumi names its directory: ``resource-kubernetes``.
+    """
+    found = shutil.which(program.name)
+    if found is not None and not Path(found).resolve().is_relative_to(program.folder.resolve()):
+        return OnPath(Path(found).absolute())
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    installed = [OnPath(path, version) for path, version in _plugins(home / "plugins", plugin, program.name)]
+    return max(installed, key=lambda one: Version(one.version), default=None)
+
+
 def ask_version(path: Path, question: VersionQuestion) -> Version:
     """The version that a program tells.
 
@@ -65,6 +82,14 @@ def ask_version(path: Path, question: VersionQuestion) -> Version:
         return Version(match.group(1))
     except InvalidVersion as error:
         raise NoVersionError(f"says no version that can be read: {match.group(1)}") from error
+
+
+def _plugins(directory: Path, plugin: str, executable: str) -> Iterator[tuple[Path, str]]:
+    for path in directory.glob(f"{plugin}-v*/{executable}"):
+        try:
+            yield path, str(Version(path.parent.name.removeprefix(f"{plugin}-v")))
+        except InvalidVersion:
+            continue
 
 
 def _answer(command: Sequence[str]) -> str:
