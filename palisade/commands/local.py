@@ -23,6 +23,7 @@ from palisade.local.status import HostStatus, read_status
 from palisade.local.up import up as bring_up
 from palisade.local.up import up_steps
 from palisade.project import Project
+from palisade.stack.forget import forget_state
 
 application = typer.Typer(help="Start, inspect and stop the fleet on this machine.", no_args_is_help=True)
 
@@ -61,6 +62,7 @@ def down(
 ) -> None:
     """Remove the hosts with their disks, keys and network, and put the machine back as it was."""
     outcome = take_down(environment, Steps(DOWN_STEPS), purge=purge)
+    forget_state(environment)
     if output is OutputFormat.JSON:
         print_json(
             {"environment": environment, "left": list(outcome.left), "kept": [str(path) for path in outcome.kept]}
@@ -87,7 +89,7 @@ def status(environment: Environment = "local", output: Output = OutputFormat.TEX
     columns = ["host", "group", "address", "state", "systemd", *(["node"] if fleet.has_cluster else []), "up since"]
     table = Table(*columns, box=None, pad_edge=False)
     for one in hosts:
-        row = _document(one)
+        row = _document(one) | {"up_since": f"{one.up_since:%Y-%m-%d %H:%M} UTC" if one.up_since else None}
         table.add_row(*(str(row[name.replace(" ", "_")] or "-") for name in columns))
     ANSWER.print(table)
     ANSWER.print(f"The fleet {environment} is {summary}.")
