@@ -29,6 +29,9 @@ from palisade.verification.waivers import Waivers
 _UNBROKEN = {Status.PASS, Status.NOT_ASSESSABLE}
 PREFERRED = (HostGroup.REGISTRY, HostGroup.DATABASE, HostGroup.CONTROL, HostGroup.BASTION)
 """On which host a control is proven: the bastion comes last, because the way to all others leads through it."""
+SETTLE_SECONDS = 10
+"""How long the programs of a cluster may take to see a change; an API server needs a second for its own policies."""
+_LOOK_SECONDS = 0.2
 STEPS = ("Connect", "Break one setting after the other", "Harden the hosts", "Check that everything is back")
 
 
@@ -159,7 +162,9 @@ def _break(suite: Suite, assignment: Assignment) -> tuple[Proof, Status]:
             said = " ".join(change.stderr.split()[-30:])
             reason = f"the change ended with exit code {change.rc}: {said}"
             return proof(Outcome.NOT_TRIED, reason), before.result.status
-        after = _check(suite, assignment)
+        after = _settled(suite, assignment, {Status.FAIL})
+    if isinstance(target, ClusterTarget):
+        _settled(suite, assignment, {before.result.status})
     if after.crashed or after.result.status is not Status.FAIL:
         reason = after.result.reason or f"the check says: {words(after.result.status)}"
         return proof(Outcome.SURVIVED, reason), before.result.status
@@ -183,6 +188,17 @@ def _put_back(suite: Suite, target: Target) -> Iterator[None]:
         yield
     finally:
         restore(suite.required_cluster, before)
+
+
+def _settled(suite: Suite, assignment: Assignment, wanted: Collection[Status]) -> Checked:
+    """What the check says; in a cluster, once what was changed has reached whoever acts on it."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        checked = _check(suite, assignment)
+        settles = isinstance(assignment.target, ClusterTarget) and checked.result.status not in wanted
+        if not settles or time.monotonic() > deadline:
+            return checked
+        time.sleep(_LOOK_SECONDS)
 
 
 def _check(suite: Suite, assignment: Assignment) -> Checked:
