@@ -151,10 +151,10 @@ class StackProject:
         return {(one["kind"].removesuffix("List"), _identity(item)) for one in lists for item in one["items"]}
 
     def in_state(self) -> set[tuple[str, str]]:
-        """Kind and identity of every Kubernetes object in the state, read as a file: also while pulumi works."""
+        """The same for what the state says pulumi has made, read as a file: also while pulumi works."""
         file = Path(self.variables["XDG_STATE_HOME"], "palisade/state/.pulumi/stacks/palisade", f"{ENVIRONMENT}.json")
         resources = json.loads(file.read_text())["checkpoint"]["latest"].get("resources", ())
-        ours = (one for one in resources if one["type"].startswith("kubernetes:"))
+        ours = (one for one in resources if one["type"].startswith("kubernetes:") and not one.get("external"))
         return {(one["type"].rpartition(":")[2], str(one.get("id"))) for one in ours}
 
     def start(self, *command: str) -> subprocess.Popen[str]:

