@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from rendered_cluster import RenderedCluster, rendered_cluster
 
 from palisade.fleet import Fleet, load_fleet
 from palisade.project import fleet_state_directory
@@ -106,3 +107,10 @@ def fleet() -> Iterator[Fleet]:
     if not was_up:
         removed = run("palisade", "local", "down")
         assert removed.returncode == 0, removed.stderr
+
+
+@pytest.fixture(scope="session")
+def rendered() -> Iterator[RenderedCluster]:
+    """A real API server with what the stack of prod declares."""
+    with rendered_cluster() as made:
+        yield made
