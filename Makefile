@@ -56,7 +56,7 @@ lint: $(READY) ## ruff, mypy, ansible-lint, yamllint, shellcheck
 	@ruff check --quiet .
 	@mypy
 	@yamllint --strict .
-	@ANSIBLE_INVENTORY=localhost, ansible-lint --offline -q
+	@ANSIBLE_INVENTORY=/dev/null ANSIBLE_INVENTORY_UNPARSED_FAILED=false ansible-lint --offline -q
 	@git grep --files-with-matches --extended-regexp '^#!.*\b(ba)?sh$$' | xargs shellcheck
 
 .PHONY: test-fast
