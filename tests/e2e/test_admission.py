@@ -190,10 +190,11 @@ class Mutants:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         for environment, policies in POLICIES.items():
+            judged = {sample.rule for sample in SAMPLES if sample.environment == environment}
             for policy in policies:
                 name = f"{environment}-{policy.name}"
                 self._declare(name, policy.spec, environment, _expression("NotIn", "mutant-of", policy.name))
-                for number in range(len(policy.spec["validations"])):
+                for number in range(len(policy.spec["validations"]) if policy.rule in judged else 0):
                     mutant = f"{name}-{number}"
                     self._declare(mutant, _without(policy, number), environment, _expression("In", "mutant", mutant))
         cluster.wait_until_effective()
