@@ -16,6 +16,7 @@ from palisade.verification.harden import harden
 from palisade.verification.prepare import prepared_suite
 from palisade.verification.prove import Outcome, ProofRun, selection
 from palisade.verification.prove import prove as run_proofs
+from palisade.verification.stack_unchanged import require_unchanged
 
 
 def prove(
@@ -40,7 +41,10 @@ def prove(
         fleet = suite.connections.fleet
         chosen = selection(suite.registry, fleet, cluster=suite.cluster is not None, controls=control or ())
         run = run_proofs(
-            suite, chosen, harden=lambda: harden(suite.root, project, environment, cluster=fleet.has_cluster)
+            suite,
+            chosen,
+            harden=lambda: harden(suite.root, project, environment, cluster=fleet.has_cluster),
+            require_unchanged=lambda: require_unchanged(project, environment),
         )
     if output is OutputFormat.JSON:
         print_json({"kill_rate": run.kill_rate, "proofs": [asdict(proof) for proof in run.proofs]})

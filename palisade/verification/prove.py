@@ -32,7 +32,11 @@ PREFERRED = (HostGroup.REGISTRY, HostGroup.DATABASE, HostGroup.CONTROL, HostGrou
 SETTLE_SECONDS = 10
 """How long the programs of a cluster may take to see a change; an API server needs a second for its own policies."""
 _LOOK_SECONDS = 0.2
-STEPS = ("Connect", "Break one setting after the other", "Harden the hosts", "Check that everything is back")
+CONNECT = "Connect"
+BREAK = "Break one setting after the other"
+HARDEN = "Harden the hosts"
+BACK = "Check that everything is back"
+UNCHANGED = "Ask Pulumi whether the cluster is as it left it"
 
 
 class Outcome(StrEnum):
@@ -106,13 +110,20 @@ def selection(
     return tuple(Assignment(found[name], place(found[name], fleet)) for name in sorted(found))
 
 
-def prove(suite: Suite, chosen: tuple[Assignment, ...], *, harden: Callable[[], None]) -> ProofRun:
+def prove(
+    suite: Suite,
+    chosen: tuple[Assignment, ...],
+    *,
+    harden: Callable[[], None],
+    require_unchanged: Callable[[], None] | None = None,
+) -> ProofRun:
     """Break, check, harden, check.
 
     Args:
         suite: The checks, the hosts and the cluster.
         chosen: What to prove; each control on one target.
-        harden: Hardens all hosts; it is called once, also when the proofs are interrupted.
+        harden: Hardens all hosts; it is called once if any was broken, also when the proofs are interrupted.
+        require_unchanged: Called at the end if the cluster was changed; raises unless its objects are as they were.
 
     Raises:
         PalisadeError: a target cannot be reached, the suite is broken, or the hosts could not be hardened again.
@@ -120,13 +131,15 @@ def prove(suite: Suite, chosen: tuple[Assignment, ...], *, harden: Callable[[], 
     started = time.monotonic()
     # An accepted failure is a failure here: the question is whether the check notices.
     suite = replace(suite, waivers=Waivers())
-    steps = Steps(STEPS)
-    with steps.step(STEPS[0]):
+    kinds = {isinstance(item.target, ClusterTarget) for item in chosen}
+    hosts, finish = False in kinds, require_unchanged if True in kinds else None
+    steps = Steps([CONNECT, BREAK, *([HARDEN] if hosts else []), BACK, *([UNCHANGED] if finish else [])])
+    with steps.step(CONNECT):
         suite.require_reachable(chosen)
     proofs: list[Proof] = []
     before: dict[tuple[str, str], Status] = {}
     try:
-        with steps.step(STEPS[1], usually="two seconds each") as running:
+        with steps.step(BREAK, usually="two seconds each") as running:
             for number, assignment in enumerate(chosen, start=1):
                 running.detail(f"{number} of {len(chosen)}: {assignment.control.id}")
                 proof, status = _break(suite, assignment)
@@ -136,11 +149,15 @@ def prove(suite: Suite, chosen: tuple[Assignment, ...], *, harden: Callable[[], 
                 before[assignment.key] = status
             running.outcome = f"{sum(proof.outcome is Outcome.KILLED for proof in proofs)} of {len(chosen)} noticed"
     finally:
-        with steps.step(STEPS[2], usually="a minute"):
-            harden()
-    with steps.step(STEPS[3]):
+        if hosts:
+            with steps.step(HARDEN, usually="a minute"):
+                harden()
+    with steps.step(BACK):
         suite.forget()
         checked = {(item.result.control, item.result.target): item for item in suite.run(chosen)}
+    if finish is not None:
+        with steps.step(UNCHANGED):
+            finish()
     final = tuple(_restored(proof, before, checked) for proof in proofs)
     return ProofRun(proofs=final, seconds=round(time.monotonic() - started, 1))
 

@@ -123,7 +123,9 @@ def test_what_the_stack_declares_passes_every_control(suite: Suite) -> None:
 def test_changes_are_noticed_and_put_back_exactly(suite: Suite, cluster: Cluster) -> None:
     before = take(cluster)
     chosen = selection(suite.registry, suite.connections.fleet, cluster=True, controls=PROVEN)
-    run = prove(suite, chosen, harden=lambda: None)
+    asked: list[str] = []
+    run = prove(suite, chosen, harden=lambda: None, require_unchanged=lambda: asked.append("pulumi"))
+    assert asked == ["pulumi"]
     assert {one.control: one.reason for one in run.proofs if one.outcome is not Outcome.KILLED} == {}
     assert restore(cluster, before) == []
     # To who applies the same again under the same name nothing has happened: no conflict, nothing to change.
