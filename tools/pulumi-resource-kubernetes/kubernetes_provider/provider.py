@@ -81,6 +81,7 @@ class ObjectProvider:
         self._cluster = cluster
         self._report = report
         self._schemas = Schemas()
+        self._replaced: set[Target] = set()
         self.cancelled = threading.Event()
 
     def check(self, resource: Resource, old: Properties, new: Properties, seed: bytes) -> Properties:
@@ -114,7 +115,10 @@ class ObjectProvider:
             replaces |= refused
         # An object whose name is made up gets a new one with which it can stand beside the old one.
         is_named = get(after, "metadata", "annotations", AUTONAMED) is None
-        return Difference(changes, frozenset(replaces), delete_first=bool(replaces) and is_same_object and is_named)
+        delete_first = bool(replaces) and is_same_object and is_named
+        if delete_first:
+            self._replaced.add(target)
+        return Difference(changes, frozenset(replaces), delete_first)
 
     def create(self, resource: Resource, inputs: Properties, seconds: float, *, preview: bool) -> Outcome:
         """Make an object and wait until it is ready.
@@ -222,9 +226,9 @@ class ObjectProvider:
                     force = self._forces(inputs.value)
                     content = _content(inputs)
                     return objects.apply(cluster, target, content, manager=manager, dry_run=True, force=force)[1]
-                if not is_managed_by(existing, manager):
+                if target not in self._replaced and not is_managed_by(existing, manager):
                     raise _already_there(target)
-                # Ours: it is deleted before this one is made, or the real run refuses.
+                # It is deleted before this one is made, or the real run refuses.
             except UnknownKindError:
                 pass  # its definition is not there yet
             except AnswerError as error:
