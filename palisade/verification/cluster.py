@@ -134,7 +134,7 @@ class Cluster:
         try:
             resource.create(body=dict(manifest), namespace=manifest["metadata"].get("namespace"), dry_run="All")
         except DynamicApiError as error:
-            return str(json.loads(error.body)["message"])
+            return said(error)
         return None
 
     def applied(self, manifest: Mapping[str, Any], manager: str) -> dict[str, Any]:
@@ -145,17 +145,20 @@ class Cluster:
             manager: The field manager under which it was applied.
 
         Raises:
-            kubernetes.dynamic.exceptions.DynamicApiError: the API server would refuse it.
+            ReadingFailedError: the API server would refuse it.
         """
         metadata = manifest["metadata"]
-        answer = self.resource(manifest["kind"], manifest["apiVersion"]).server_side_apply(
-            body=dict(manifest),
-            name=metadata["name"],
-            namespace=metadata.get("namespace"),
-            field_manager=manager,
-            force_conflicts=True,
-            dry_run="All",
-        )
+        try:
+            answer = self.resource(manifest["kind"], manifest["apiVersion"]).server_side_apply(
+                body=dict(manifest),
+                name=metadata["name"],
+                namespace=metadata.get("namespace"),
+                field_manager=manager,
+                force_conflicts=True,
+                dry_run="All",
+            )
+        except DynamicApiError as error:
+            raise ReadingFailedError(f"{metadata['name']} could not be applied again: {said(error)}") from error
         document: dict[str, Any] = answer.to_dict()
         return document
 
@@ -244,6 +247,14 @@ class Cluster:
             remedy="check that its API server answers: kubectl get --raw /readyz (a local fleet: palisade local up)",
             exit_code=ExitCode.EXTERNAL,
         )
+
+
+def said(error: DynamicApiError) -> str:
+    """What the API server said in an error, without the client's traceback."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

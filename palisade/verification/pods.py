@@ -19,10 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kubernetes.dynamic.exceptions import NotFoundError
+from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError
 
 from palisade.project import fleet_state_directory
-from palisade.verification.cluster import Cluster
+from palisade.verification.cluster import Cluster, said
 from palisade.verification.readings import PROBES, ReadingFailedError, Readings
 
 DENIED = "palisade-registry"
@@ -139,7 +139,7 @@ def _pods(cluster: Cluster, nodes: Sequence[Readings]) -> Iterator[tuple[ProbePo
     resource = cluster.resource("Pod")
     try:
         for manifest in wanted:
-            resource.create(body=manifest, namespace=manifest["metadata"]["namespace"])
+            _create(resource, manifest)
         deadline = time.monotonic() + START_SECONDS
         yield tuple(_running(cluster, manifest, deadline) for manifest in wanted)
     finally:
@@ -147,6 +147,14 @@ def _pods(cluster: Cluster, nodes: Sequence[Readings]) -> Iterator[tuple[ProbePo
             metadata = manifest["metadata"]
             with suppress(NotFoundError):
                 resource.delete(name=metadata["name"], namespace=metadata["namespace"], body={"gracePeriodSeconds": 0})
+
+
+def _create(resource: Any, manifest: Mapping[str, Any]) -> None:
+    namespace = manifest["metadata"]["namespace"]
+    try:
+        resource.create(body=manifest, namespace=namespace)
+    except DynamicApiError as error:
+        raise ReadingFailedError(f"no pod could be made in {namespace}: {said(error)}") from error
 
 
 def _running(cluster: Cluster, manifest: Mapping[str, Any], deadline: float) -> ProbePod:

@@ -70,10 +70,12 @@ def restore(cluster: Cluster, before: Snapshot) -> list[str]:
         options = {"gracePeriodSeconds": 0} if kind == "Pod" else {}
         cluster.resource(kind, version).delete(name=name, namespace=namespace or None, body=options or None)
         done.append(f"deleted {_words(key)}")
-    for key, wanted in before.items():
-        if key[1] in _UNTOUCHED or _content(wanted) == (_content(after[key]) if key in after else None):
+    for key, remembered in before.items():
+        found = after.get(key)
+        wanted = _node(remembered, found) if key[1] == "Node" and found else remembered
+        if key[1] in _UNTOUCHED or _content(wanted) == (_content(found) if found else None):
             continue
-        _put_back(cluster, key, wanted, after.get(key))
+        _put_back(cluster, key, wanted, found)
         done.append(f"put {_words(key)} back")
     cluster.forget()
     return done
@@ -98,6 +100,23 @@ def _put_back(cluster: Cluster, key: Key, wanted: dict[str, Any], found: dict[st
         body=[{"op": "replace", "path": "/metadata/managedFields", "value": fields}],
         content_type="application/json-patch+json",
     )
+
+
+def _node(remembered: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """A node as it is now, with the labels and taints that it had; of what it reports itself nothing is old."""
+
+    def taints(node: Mapping[str, Any], *, of_kubernetes: bool) -> list[Any]:
+        listed = node["spec"].get("taints") or []
+        return [one for one in listed if one["key"].startswith("node.kubernetes.io/") is of_kubernetes]
+
+    return {
+        **found,
+        "metadata": {**found["metadata"], "labels": remembered["metadata"].get("labels", {})},
+        "spec": {
+            **found["spec"],
+            "taints": taints(remembered, of_kubernetes=False) + taints(found, of_kubernetes=True),
+        },
+    }
 
 
 def _key(one: Mapping[str, Any]) -> Key:
