@@ -24,14 +24,16 @@ _SECONDS = 300
 _PASSPHRASE = {"PULUMI_CONFIG_PASSPHRASE": "of a test"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class ProvisionedEnvironment:
     """The environment and its stack, in a project of its own; the checkout is not written to."""
 
     project: Project
+    built_for: int | None = None
+    """Which load the stack has been built for, in requests per second."""
 
     def up(self, peak_rps: int) -> Scale:
-        """Have the stack for a load: ``pulumi up``, as a user of ``palisade stack up`` gets it.
+        """Have the stack for a load: ``pulumi up``, as a user of ``palisade stack up`` gets it; once for the same load.
 
         Returns:
             What the load needs: the limit of what Karpenter may make.
@@ -39,11 +41,13 @@ class ProvisionedEnvironment:
         Raises:
             AssertionError: it fails; the message is what it said.
         """
-        file = self.project.environment_file(NAME)
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-        document["config"]["palisade:fleet"]["traffic"] = {"peak_rps": peak_rps}
-        file.write_text(yaml.safe_dump(document), encoding="utf-8")
-        self.palisade("stack", "up", NAME, "--yes", "--skip-preview")
+        if peak_rps != self.built_for:
+            file = self.project.environment_file(NAME)
+            document = yaml.safe_load(file.read_text(encoding="utf-8"))
+            document["config"]["palisade:fleet"]["traffic"] = {"peak_rps": peak_rps}
+            file.write_text(yaml.safe_dump(document), encoding="utf-8")
+            self.palisade("stack", "up", NAME, "--yes", "--skip-preview")
+            self.built_for = peak_rps
         return scale_for(peak_rps, self.configuration.registry.minimum_nodes)
 
     def palisade(self, *arguments: str) -> str:
