@@ -230,7 +230,8 @@ class Cluster:
             )
         except (config.ConfigException, OSError) as error:
             raise self._unreachable(_first_line(error)) from error
-        settings.retries = False
+        # An API server that was started anew has closed the connections that are kept.
+        settings.retries = urllib3.Retry(total=2, backoff_factor=0.2)
         return settings
 
     @cached_property
