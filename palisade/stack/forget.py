@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from palisade.stack.locks import Holder, read_locks
-from palisade.stack.model import StateFiles, local_state_directory
+from palisade.stack.model import StateFiles, local_state_directory, recovery_marker
 from palisade.stack.operations import locked
 
 
@@ -30,6 +30,7 @@ def forget_state(environment: str) -> bool:
     for lock in (lock for files in stacks for lock in read_locks(files)):
         if lock.holder is Holder.ALIVE:
             raise locked(environment, lock)
+    recovery_marker(environment).unlink(missing_ok=True)
     was_there = any(files.exists for files in stacks)
     for path in (path for files in stacks for path in files.own_paths()):
         if path.is_dir():

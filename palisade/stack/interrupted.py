@@ -16,12 +16,9 @@ from typing import Any
 from palisade.stack.command import Pulumi
 from palisade.stack.contents import CREATING, identity_of, read_state
 
-UPDATING = "updating"
-"""A pending operation of this kind is cleared by a refresh, after it has read the resource."""
-
 
 def adopt_interrupted(pulumi: Pulumi) -> None:
-    """Change the state, if a creation was interrupted; the operation stays pending until a refresh has read the object.
+    """Change the state, if a creation was interrupted; then only a refresh tells whether the object is there.
 
     Raises:
         PalisadeError: the state cannot be read or written.
@@ -50,7 +47,5 @@ def with_interrupted(deployment: Mapping[str, Any]) -> dict[str, Any]:
     changed["pending_operations"] = [operation for operation in operations if operation["type"] != CREATING]
     for resource in (operation["resource"] for operation in operations if operation["type"] == CREATING):
         if (identity := identity_of(resource)) and resource["urn"] not in known:
-            made = {**resource, "id": identity}
-            resources.append(made)
-            changed["pending_operations"].append({"resource": made, "type": UPDATING})
+            resources.append({**resource, "id": identity})
     return changed

@@ -90,6 +90,11 @@ def local_state_directory() -> Path:
     return state_directory() / "state"
 
 
+def recovery_marker(environment: str) -> Path:
+    """Is there from the beginning of a recovery until its end, so that one that was killed is done again."""
+    return state_directory() / f"recover-{environment}.unfinished"
+
+
 def find_stack(project: Project, environment: str) -> Stack:
     """The stack that the configuration of an environment describes, whether it has been made or not.
 

@@ -10,6 +10,7 @@ from palisade.stack.command import Pulumi
 from palisade.stack.contents import PendingOperation, read_contents
 from palisade.stack.interrupted import adopt_interrupted
 from palisade.stack.locks import Holder, Lock, read_locks
+from palisade.stack.model import recovery_marker
 from palisade.stack.operations import Operation, locked, perform
 
 
@@ -52,9 +53,14 @@ def recover(pulumi: Pulumi, *, aside: bool = False) -> Recovery:
             if lock.holder is not Holder.DEAD:
                 raise locked(stack.environment, lock)
         pending = read_contents(pulumi).pending
-        if locks:
-            pulumi.answer("cancel", "--yes")
-        if locks or pending:
+        # A recovery that is killed itself is done again: until the refresh, the state says more than is known.
+        unfinished = recovery_marker(stack.environment)
+        if locks or pending or unfinished.exists():
+            unfinished.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.touch()
+            if locks:
+                pulumi.answer("cancel", "--yes")
             adopt_interrupted(pulumi)
             perform(pulumi, Operation.REFRESH, ["--yes", "--skip-preview"], aside=aside)
+            unfinished.unlink()
     return Recovery(locks, pending)
