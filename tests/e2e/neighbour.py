@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,10 +15,7 @@ NAME = "palisade-neighbour"
 CABLE = ("palisade-nb0", "palisade-nb1")
 """Both ends; the first is in the fleet's bridge."""
 LAST_OCTET = 99
-ANSWER_SECONDS = 1.0
-PORTS_AT_ONCE = 8_000
-"""As many sockets as every limit on open files allows."""
-CONNECT = Path(__file__).resolve().parents[2] / "palisade/verification/probes/connect.py"
+SCAN = Path(__file__).with_name("scan.py")
 
 
 @dataclass(frozen=True)
@@ -34,18 +30,15 @@ class Neighbour:
 
     def tcp(self, address: IPv4Address | str, ports: Iterable[int]) -> dict[int, str]:
         """The ports that answer, and how: ``open`` or ``refused``; silence is left out."""
-        every = [str(port) for port in ports]
-        found: dict[int, str] = {}
-        for first in range(0, len(every), PORTS_AT_ONCE):
-            some = every[first : first + PORTS_AT_ONCE]
-            said = json.loads(self.run(sys.executable, str(CONNECT), str(address), str(ANSWER_SECONDS), *some))
-            found |= {int(port): answer for port, answer in said.items() if answer != "silence"}
-        return found
+        return self._scan("tcp", address, ports)
 
     def udp(self, address: IPv4Address | str, ports: Iterable[int]) -> dict[int, str]:
         """The ports that answer with data (``open``) or with an ICMP error (``refused``); silence is left out."""
+        return self._scan("udp", address, ports)
+
+    def _scan(self, protocol: str, address: IPv4Address | str, ports: Iterable[int]) -> dict[int, str]:
         every = [str(port) for port in ports]
-        found = json.loads(self.run(sys.executable, __file__, str(address), str(ANSWER_SECONDS), *every))
+        found = json.loads(self.run(sys.executable, str(SCAN), protocol, str(self.address), str(address), *every))
         return {int(port): answer for port, answer in found.items()}
 
     def route(self, network: IPv4Network | str, through: IPv4Address) -> None:
@@ -84,28 +77,3 @@ def _run(*command: str, seconds: float = 60) -> str:
     finished = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     assert finished.returncode == 0, f"{' '.join(command[:6])}: {finished.stderr}"
     return finished.stdout
-
-
-def _ask_over_udp(address: str, seconds: float, ports: Iterable[int]) -> dict[int, str]:
-    asked = {}
-    for port in ports:
-        asked[port] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        asked[port].connect((address, port))
-        asked[port].send(b"?")
-    found = {}
-    for port, connection in asked.items():
-        connection.settimeout(seconds / len(asked))
-        try:
-            connection.recv(1)
-            found[port] = "open"
-        except ConnectionRefusedError:
-            found[port] = "refused"
-        except TimeoutError:
-            pass  # silence
-        connection.close()
-    return found
-
-
-if __name__ == "__main__":
-    address_given, seconds_given, *ports_given = sys.argv[1:]
-    print(json.dumps(_ask_over_udp(address_given, float(seconds_given), [int(port) for port in ports_given])))  # noqa: T201
