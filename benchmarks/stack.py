@@ -34,7 +34,7 @@ import yaml
 from pulumi_kubernetes.core.v1 import ConfigMap, Namespace, ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 
-KINDS = {"ConfigMap": ConfigMap, "Namespace": Namespace, "NetworkPolicy": NetworkPolicy, "ServiceAccount": ServiceAccount}
+KINDS = {kind.__name__: kind for kind in (ConfigMap, Namespace, NetworkPolicy, ServiceAccount)}
 namespaces = {}
 for one in yaml.safe_load_all(Path("manifests.yaml").read_text()):
     kind, metadata = one.pop("kind"), one["metadata"]
@@ -59,7 +59,7 @@ def objects() -> list[dict[str, Any]]:
         rule = {"from": [peer], "ports": [{"port": 8443, "protocol": "TCP"}]}
         contents: list[dict[str, Any]] = [
             {"apiVersion": "v1", "kind": "ConfigMap", "data": {"settings": "x" * 1000}},
-            {"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": False},
+            {"apiVersion": "v1", "kind": "ServiceAccount", "secrets": [{"name": "none"}]},
             {
                 "apiVersion": "networking.k8s.io/v1",
                 "kind": "NetworkPolicy",
