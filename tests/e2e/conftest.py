@@ -20,6 +20,14 @@ from palisade.project import fleet_state_directory
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = "local"
 
+BEFORE_THE_PROGRAMS = ("test_local_fleet.py", "test_molecule.py")
+"""Tests whose fleets have no cluster: they come first, while the programs of the cluster are being built."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the order of the files but for those that can go ahead."""
+    items.sort(key=lambda item: item.path.name not in BEFORE_THE_PROGRAMS)
+
 
 def run(
     *command: str, seconds: float = 600, variables: Mapping[str, str] | None = None
