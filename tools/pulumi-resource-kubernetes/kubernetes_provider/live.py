@@ -136,8 +136,8 @@ def _declarable(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _untracked(state: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
     """New fields of an object of which nobody owns anything: the server tracks owners only from the first one on."""
     known, labels = get(state, "metadata", "labels") or {}, get(live, "metadata", "labels") or {}
-    added = {f"f:{key}": {} for key in labels if key not in known}
-    fields = {f"f:{key}": {} for key in live if key not in state and key not in {"metadata", "status"}}
+    added: dict[str, Any] = {f"f:{key}": {} for key in labels if key not in known}
+    fields: dict[str, Any] = {f"f:{key}": {} for key in live if key not in state and key not in {"metadata", "status"}}
     return {**fields, **({"f:metadata": {"f:labels": added}} if added else {})}
 
 
