@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from palisade.console import Steps
-from palisade.controls import Control, ControlRegistry
+from palisade.controls import Control, ControlRegistry, Scope
 from palisade.fleet import Fleet, HostGroup
 from palisade.results import Status
 from palisade.verification.connections import CommandResult
@@ -170,7 +170,7 @@ def _break(suite: Suite, assignment: Assignment) -> tuple[Proof, Status]:
         seconds = round(time.monotonic() - started, 2)
         return Proof(control.id, target.name, control.proven_by, outcome, reason, seconds)
 
-    before = _check(suite, assignment)
+    before = _settled(suite, assignment, _UNBROKEN)
     if before.result.status not in _UNBROKEN:
         return proof(Outcome.NOT_TRIED, f"fails before the change: {before.result.reason}"), before.result.status
     with _put_back(suite, target):
@@ -208,12 +208,13 @@ def _put_back(suite: Suite, target: Target) -> Iterator[None]:
 
 
 def _settled(suite: Suite, assignment: Assignment, wanted: Collection[Status]) -> Checked:
-    """What the check says; in a cluster, once what was changed has reached whoever acts on it."""
+    """What the check says; of a cluster, once what was changed before has reached whoever acts on it."""
+    control = assignment.control
+    of_cluster = bool({*Scope} & {*control.applies_to}) or control.applies_to == (HostGroup.CONTROL,)
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         checked = _check(suite, assignment)
-        settles = isinstance(assignment.target, ClusterTarget) and checked.result.status not in wanted
-        if not settles or time.monotonic() > deadline:
+        if checked.result.status in wanted or not of_cluster or time.monotonic() > deadline:
             return checked
         time.sleep(_LOOK_SECONDS)
 
