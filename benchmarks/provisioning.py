@@ -97,7 +97,10 @@ def rows(run: Run) -> list[tuple[str, str]]:
 
 def main() -> None:
     """Measure and write the table."""
-    measured = [row for peak_rps in LOADS for row in rows(measure(peak_rps))]
+    measured = []
+    for peak_rps in LOADS:
+        measured += rows(measure(peak_rps))
+        print(*measured, sep="\n", file=sys.stderr, flush=True)  # a long run that is stopped has told something
     write_table("provisioning", "python -m benchmarks.provisioning", measured)
 
 
