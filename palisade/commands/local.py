@@ -89,7 +89,7 @@ def status(environment: Environment = "local", output: Output = OutputFormat.TEX
     columns = ["host", "group", "address", "state", "systemd", *(["node"] if fleet.has_cluster else []), "up since"]
     table = Table(*columns, box=None, pad_edge=False)
     for one in hosts:
-        row = _document(one) | {"up_since": f"{one.up_since:%Y-%m-%d %H:%M} UTC" if one.up_since else None}
+        row = _document(one) | {"up_since": f"{one.up_since:%Y-%m-%d %H:%M}" if one.up_since else None}
         table.add_row(*(str(row[name.replace(" ", "_")] or "-") for name in columns))
     ANSWER.print(table)
     ANSWER.print(f"The fleet {environment} is {summary}.")
