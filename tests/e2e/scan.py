@@ -1,7 +1,7 @@
 """Which ports of an address answer: all of them are asked at once, then the answers are read.
 
-Usage: ``scan.py tcp|udp OWN_ADDRESS ADDRESS PORT ...``, as root; prints ``{"PORT": "open" | "refused"}``, and nothing for
-ports that stay silent. A connection for each of 65,535 ports takes minutes: only the first packet of each is sent.
+Usage: ``scan.py tcp|udp OWN_ADDRESS ADDRESS PORT ...``, as root; prints ``{"PORT": "open" | "refused"}``. Those that
+stay silent are left out. A connection for each of 65,535 ports takes minutes: only its first packet is sent.
 """
 
 import json
