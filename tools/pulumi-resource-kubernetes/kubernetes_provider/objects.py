@@ -143,12 +143,15 @@ def delete(cluster: Cluster, target: Target, annotations: Mapping[str, Any]) -> 
     policy = str(annotations.get(_PROPAGATION_ANNOTATION) or default).capitalize()
     options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy}
     try:
-        cluster.request("DELETE", path, body=options)
+        _, answer = cluster.request("DELETE", path, body=options)
     except AnswerError as error:
         if error.status == NOT_FOUND:
             return None
         raise
-    return cluster.find(path)
+    # A controller may have made another one of the same name meanwhile (the service account `default`): it stays.
+    deleted = get(answer, "details", "uid") or get(answer, "metadata", "uid")
+    live = cluster.find(path)
+    return live if deleted is None or get(live, "metadata", "uid") == deleted else None
 
 
 def without_nulls(value: Any) -> Any:
