@@ -73,6 +73,7 @@ def replace(configuration: FleetConfiguration, project: Project, name: str, step
             forget_containers(identity)
         with steps.step(START) as step:
             hosts.start(host, None)
+            _forget_neighbour(hosts, host)
             failed = hosts.wait_until_reachable(host, Event())
             step.outcome = f"degraded, failed units: {', '.join(failed)}" if failed else ""
         with steps.step(HARDEN, usually="40 s") as step:
@@ -96,6 +97,13 @@ def _node(configuration: FleetConfiguration, name: str) -> FleetHost:
             allowed=", ".join(nodes) or "none: the fleet has no host of the group control",
         )
     return nodes[name]
+
+
+def _forget_neighbour(hosts: Hosts, host: FleetHost) -> None:
+    """Let the other hosts ask where the address is: the new host's interface is another one than before."""
+    for other in hosts.fleet.hosts:
+        if other != host:
+            hosts.engine.inside(other.name, ("ip", "neighbour", "flush", "to", str(host.address)))
 
 
 def _drain(places: Places, name: str, *, force: bool) -> None:
