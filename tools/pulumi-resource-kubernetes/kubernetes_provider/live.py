@@ -27,6 +27,8 @@ _COMPONENTS = re.compile(r"kube-.*|kubelet")
 """Managers that are Kubernetes itself; what they fill in is not drift."""
 _INJECTED = frozenset({"f:caBundle"})
 """Fields that controllers fill in by design."""
+_NOT_TRACKED = "before-first-apply"
+"""How Kubernetes itself names whoever set fields before anybody was tracked."""
 _MISSING: Final[Any] = object()
 
 
@@ -84,8 +86,9 @@ def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def foreign_owners(live: Mapping[str, Any], manager: str, path: Path) -> list[str]:
     """Who else owns the field at a place; positions in lists are taken from the live object."""
-    owners = []
-    for entry in live.get("metadata", {}).get("managedFields", []):
+    entries = live.get("metadata", {}).get("managedFields", [])
+    owners = [] if entries else [_NOT_TRACKED]
+    for entry in entries:
         is_ours = entry["manager"] == manager and entry.get("operation") == "Apply"
         if not is_ours and not entry.get("subresource") and _owns(entry.get("fieldsV1", {}), live, path):
             owners.append(entry["manager"])
