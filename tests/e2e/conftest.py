@@ -104,13 +104,19 @@ def reboot(host: str, before: str = "true", *, seconds: float = 90) -> None:
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
-    """The local fleet, started and hardened; removed afterwards unless it was there before."""
+    """The local fleet as ``make up`` leaves it; removed afterwards unless it was there before.
+
+    On a machine where nothing is built yet the first command builds Kubernetes.
+    """
     status = run("palisade", "local", "status", "--output", "json")
     was_up = status.returncode == 0 and json.loads(status.stdout).get("state") == "up"
-    started = run("palisade", "local", "up")
+    started = run("palisade", "local", "up", seconds=3000)
     assert started.returncode == 0, started.stderr
     first = harden()
     assert first.returncode == 0, first.stdout[-4000:]
+    for step in (("init", ENVIRONMENT), ("up", ENVIRONMENT, "--recover", "--yes", "--skip-preview")):
+        built = run("palisade", "stack", *step, seconds=1200)
+        assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
     yield load_fleet(fleet_state_directory(ENVIRONMENT) / "fleet.json")
     if not was_up:
         removed = run("palisade", "local", "down")
