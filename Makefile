@@ -67,6 +67,10 @@ test-fast: lint $(READY) ## Linters and every test that needs no host (two minut
 test: test-fast ## The whole gate: the above, then real hosts (needs root)
 	@tests/e2e/run
 
+.PHONY: test-provisioning
+test-provisioning: $(READY) ## Real Karpenter makes (simulated) machines for what the stack declares; builds Karpenter and kwok
+	@pytest --verbose --durations=5 tests/provisioning
+
 .PHONY: bench
 bench: $(READY) ## Measure what docs/performance.md says (an otherwise idle machine, about 20 minutes)
 	@python -m benchmarks.fleet

@@ -1,4 +1,7 @@
-"""dev, staging and prod, as they are shipped, on a real and empty API server: preview, up, and nothing left to do."""
+"""Environments as they are shipped, on a real and empty API server: preview, up, and nothing left to do.
+
+staging differs from prod in figures only; ``tests/stacks`` looks at the whole graph of each.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import yaml
 from shipped_environment import ShippedEnvironment, shipped_environment
 
 
-@pytest.fixture(scope="module", params=["dev", "staging", "prod"])
+@pytest.fixture(scope="module", params=["dev", "prod"])
 def environment(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ShippedEnvironment]:
@@ -22,8 +25,6 @@ def test_it_is_previewed_and_built(environment: ShippedEnvironment) -> None:
     environment.answer("palisade", "stack", "up", environment.name, "--yes")  # previews first, when nothing is there
 
 
-# staging differs from prod in figures only
-@pytest.mark.parametrize("environment", ["dev", "prod"], indirect=True)
 def test_then_there_is_nothing_to_change(environment: ShippedEnvironment) -> None:
     environment.answer("palisade", "stack", "preview", environment.name, "--expect-no-changes")
 
