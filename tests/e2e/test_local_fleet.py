@@ -98,6 +98,8 @@ class Bench:
             stderr=subprocess.PIPE,
             text=True,
             env=self.environment,
+            # A shell that runs the tests in the background has its children ignore Ctrl-C, and theirs.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
         )
 
     def run(self, command: str, *arguments: str, environment: str = ENVIRONMENT) -> Result:
