@@ -64,12 +64,12 @@ test-fast: lint $(READY) ## Linters and every test that needs no host (two minut
 	@pytest --quiet tests/unit tests/stacks tests/policies
 
 .PHONY: test
-test: test-fast ## The whole gate: the above, then real hosts (needs root)
+test: test-fast ## The gate: the above, then real hosts, a real cluster, real pulumi (needs root; 45 minutes)
 	@tests/e2e/run
 
-.PHONY: test-provisioning
-test-provisioning: $(READY) ## Real Karpenter makes (simulated) machines for what the stack declares; builds Karpenter and kwok
-	@pytest --verbose --durations=5 tests/provisioning
+.PHONY: test-long
+test-long: $(READY) ## What takes longer: every proof, every environment, a node replaced, nodes made by real Karpenter
+	@tests/e2e/run -m long
 
 .PHONY: bench
 bench: $(READY) ## Measure what docs/performance.md says (an otherwise idle machine, about 20 minutes)

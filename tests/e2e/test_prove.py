@@ -9,7 +9,7 @@ from conftest import ROOT, run
 
 from palisade.controls import load_controls
 
-pytestmark = pytest.mark.usefixtures("fleet")
+pytestmark = [pytest.mark.usefixtures("fleet"), pytest.mark.long]
 
 OF_THE_CLUSTER = "kubernetes-"
 """Those of the cluster's objects are proven in test_verify_cluster.py, on an API server of their own."""

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from shipped_environment import ShippedEnvironment, shipped_environment
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module", params=["dev", "prod"])
 def environment(

@@ -99,6 +99,7 @@ def stack(plane: ControlPlane, tmp_path: Path) -> Stack:
     return made
 
 
+@pytest.mark.long
 def test_a_program_from_nothing_to_nothing(stack: Stack, cluster: DynamicClient) -> None:
     (stack.directory / "definition.json").write_text(json.dumps(definition("plain.test", "Thing")), encoding="utf-8")
     maps = cluster.resources.get(api_version="v1", kind="ConfigMap")

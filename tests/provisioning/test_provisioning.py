@@ -14,6 +14,8 @@ from tests.provisioning.machines import ZONES, Machines
 from tests.provisioning.registry_nodes import registry_nodes, skew
 from tests.provisioning.stand_in import NAMESPACE, stand_in
 
+pytestmark = pytest.mark.long
+
 POOL = "nodepool/palisade-registry-1"
 SECONDS = 60
 
