@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, model_validator
 
-from palisade.config_values import Address, Port
+from palisade.config_values import Address, Port, matches
 from palisade.validation import Allowed, Problem, RefusedError, Section, refuse, whole_number
 
 _LABEL_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
@@ -34,10 +33,6 @@ class MemoryUnit(StrEnum):
     """A Kubernetes quantity: ``16Gi``."""
 
 
-def _matches(pattern: str, words: str, remedy: str = "") -> Allowed:
-    return Allowed(words, test=lambda text: re.fullmatch(pattern, str(text)) is not None, remedy=remedy)
-
-
 def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
     problems = [
         Problem((number,), f"{value} is named twice.", "each entry once")
@@ -56,7 +51,7 @@ MemoryUnitChoice = Annotated[
     MemoryUnit, Allowed('"MiB" (written 16384) or "Gi" (written 16Gi)', types=(str, MemoryUnit))
 ]
 ContextName = Annotated[
-    str, _matches(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}", "the name of a context, as kubectl config get-contexts shows")
+    str, matches(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252}", "the name of a context, as kubectl config get-contexts shows")
 ]
 KubeconfigPath = Annotated[
     Path,
@@ -67,22 +62,22 @@ KubeconfigPath = Annotated[
     ),
 ]
 ZoneName = Annotated[
-    str, _matches(_LABEL_NAME, "the name of a zone, as the label topology.kubernetes.io/zone of nodes says it")
+    str, matches(_LABEL_NAME, "the name of a zone, as the label topology.kubernetes.io/zone of nodes says it")
 ]
 Zones = Annotated[tuple[ZoneName, ...], AfterValidator(_each_once)]
 Addresses = Annotated[tuple[Address, ...], AfterValidator(_each_once)]
 LabelKey = Annotated[
-    str, _matches(rf"{_DOMAIN}/{_LABEL_NAME}", "a node label with its domain, such as karpenter.k8s.aws/instance-cpu")
+    str, matches(rf"{_DOMAIN}/{_LABEL_NAME}", "a node label with its domain, such as karpenter.k8s.aws/instance-cpu")
 ]
-ApiGroup = Annotated[str, _matches(rf"{_DOMAIN}", "an API group such as karpenter.k8s.aws")]
-Kind = Annotated[str, _matches(r"[A-Z][A-Za-z0-9]{0,62}", "a kind such as EC2NodeClass")]
-ObjectName = Annotated[str, _matches(_DOMAIN, "the name of an object: lower-case letters, digits, . and -")]
+ApiGroup = Annotated[str, matches(rf"{_DOMAIN}", "an API group such as karpenter.k8s.aws")]
+Kind = Annotated[str, matches(r"[A-Z][A-Za-z0-9]{0,62}", "a kind such as EC2NodeClass")]
+ObjectName = Annotated[str, matches(_DOMAIN, "the name of an object: lower-case letters, digits, . and -")]
 SharedMillicpu = Annotated[int, whole_number(0, 1_000, "thousandths of a vCPU")]
 SharedMebibytes = Annotated[int, whole_number(0, 4_096, "MiB")]
 ExpiryHours = Annotated[int, whole_number(24, 2_160, "hours")]
 BackendUrl = Annotated[
     str,
-    _matches(
+    matches(
         r"(?:file|s3|gs|azblob|https)://\S+",
         "a URL of file://, s3://, gs://, azblob:// or https://",
         remedy="see docs/stack.md; a password never stands in it",
@@ -90,7 +85,7 @@ BackendUrl = Annotated[
 ]
 SecretsProvider = Annotated[
     str,
-    _matches(
+    matches(
         r"passphrase|(?:hashivault|awskms|gcpkms|azurekeyvault)://\S+",
         "passphrase, hashivault://KEY, awskms://KEY, gcpkms://KEY or azurekeyvault://KEY",
     ),

@@ -46,8 +46,9 @@ def is_private(network: IPv4Network) -> bool:
     return any(network.subnet_of(private) for private in PRIVATE_RANGES)
 
 
-def _matches(pattern: str, words: str, remedy: str = "") -> Allowed:
-    return Allowed(words, test=lambda text: re.fullmatch(pattern, text) is not None, remedy=remedy)
+def matches(pattern: str, words: str, remedy: str = "") -> Allowed:
+    """A text that matches a pattern as a whole; ``words`` say in an error what would be allowed."""
+    return Allowed(words, test=lambda text: re.fullmatch(pattern, str(text)) is not None, remedy=remedy)
 
 
 def _one_of(choices: type[StrEnum], remedy: str = "") -> Allowed:
@@ -94,23 +95,23 @@ Port = Annotated[
 ]
 
 HostName = Annotated[
-    str, _matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and -, at most 63, a letter first")
+    str, matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and -, at most 63, a letter first")
 ]
 UserName = Annotated[
-    str, _matches(r"[a-z_][a-z0-9_-]{0,31}", "lower-case letters, digits, _ and -, at most 32, a letter or _ first")
+    str, matches(r"[a-z_][a-z0-9_-]{0,31}", "lower-case letters, digits, _ and -, at most 32, a letter or _ first")
 ]
 RegionName = Annotated[
-    str, _matches(r"[a-z][a-z0-9-]{1,30}", "a region name: lower-case letters, digits and -, 2 to 31, a letter first")
+    str, matches(r"[a-z][a-z0-9-]{1,30}", "a region name: lower-case letters, digits and -, 2 to 31, a letter first")
 ]
 DataClassName = Annotated[
-    str, _matches(r"[a-z][a-z_]{1,30}", "a data class name: lower-case letters and _, 2 to 31, a letter first")
+    str, matches(r"[a-z][a-z_]{1,30}", "a data class name: lower-case letters and _, 2 to 31, a letter first")
 ]
-ImageName = Annotated[str, _matches(r"[a-z][a-z0-9-]{0,62}", "a component name: lower-case letters, digits and -")]
+ImageName = Annotated[str, matches(r"[a-z][a-z0-9-]{0,62}", "a component name: lower-case letters, digits and -")]
 _TAG = "(?!latest(?:@|$))[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _DIGEST = "@sha256:[0-9a-f]{64}"
 ImageReference = Annotated[
     str,
-    _matches(
+    matches(
         rf"(?:[a-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*(?::{_TAG}(?:{_DIGEST})?|{_DIGEST})",
         "repository:tag@sha256:<64 hexadecimal digits>; in a local fleet also repository:tag; never the tag latest",
     ),
