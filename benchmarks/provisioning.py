@@ -66,6 +66,8 @@ def measure(peak_rps: int) -> Run:
             seconds=SECONDS,
         )
         pods_seconds = time.monotonic() - clock
+        # A pod may run a moment before Karpenter has seen its node as ready.
+        machines.kubectl.wait("condition=Initialized", "nodeclaims", "--all", seconds=SECONDS)
         return Run(peak_rps, scale, up_seconds, ready_after(machines.kubectl, started), pods_seconds)
 
 
