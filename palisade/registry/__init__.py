@@ -1,0 +1,1 @@
+"""The API registry: which APIs there are, in which state, whose they are, and who may call them."""

@@ -1,0 +1,200 @@
+"""What the registry knows about the APIs of a fleet: the one document that Envoy, OPA and people are told.
+
+``palisade registry export`` writes it from what is published; a fleet without the file has no API.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, model_validator
+
+from palisade.config_values import Port, TlsVersion, TlsVersionChoice, matches
+from palisade.errors import ConfigurationError
+from palisade.project import fleet_state_directory
+from palisade.validation import Allowed, Problem, RefusedError, Section, refuse, validate
+
+APIS_FILE = "apis.json"
+"""The file in the state of a fleet."""
+
+_SEGMENT = r"(?:[A-Za-z0-9._~-]+|\{[A-Za-z][A-Za-z0-9_]*\})"
+_PARAMETER = re.compile(r"\{[^}]*\}")
+
+
+class LifecycleState(StrEnum):
+    """Where a version of an API is in its life, in the words of the registry."""
+
+    ENABLED = "ENABLED"
+    """It is served."""
+    DEPRECATED = "DEPRECATED"
+    """It is served, and each answer says that it will end."""
+    DISABLED = "DISABLED"
+    """It is gone: its callers are told so, with 410."""
+
+
+class Method(StrEnum):
+    """The HTTP methods that OpenAPI describes."""
+
+    GET = "GET"
+    PUT = "PUT"
+    POST = "POST"
+    DELETE = "DELETE"
+    OPTIONS = "OPTIONS"
+    HEAD = "HEAD"
+    PATCH = "PATCH"
+    TRACE = "TRACE"
+
+
+def _one_of(choices: type[StrEnum]) -> Allowed:
+    return Allowed(", ".join(f'"{choice}"' for choice in choices), types=(str, choices))
+
+
+def _some_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    problems = [
+        Problem((number,), f"{value} is named twice.", "each entry once")
+        for number, value in enumerate(values)
+        if value in values[:number]
+    ]
+    if not values:
+        problems.append(Problem((), "The list is empty, so nobody could call it.", "at least one entry"))
+    if problems:
+        raise RefusedError(*problems)
+    return values
+
+
+StateChoice = Annotated[LifecycleState, _one_of(LifecycleState)]
+MethodChoice = Annotated[Method, _one_of(Method)]
+ApiName = Annotated[
+    str, matches(r"[a-z][a-z0-9-]{0,62}", "the name of an API: lower-case letters, digits and -, a letter first")
+]
+ApiVersion = Annotated[
+    str, matches(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,63}", "a version such as 1.0.0: letters, digits and . _ + -")
+]
+Owner = Annotated[
+    str, matches(r"[A-Za-z0-9][A-Za-z0-9 ._@/-]{0,127}", "a team or person: letters, digits, blanks and . _ @ / -")
+]
+GitCommit = Annotated[str, matches(r"[0-9a-f]{40}|[0-9a-f]{64}", "a Git commit: 40 or 64 hexadecimal digits")]
+UpstreamHost = Annotated[
+    str, matches(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", "a name of DNS or an IPv4 address, without a scheme")
+]
+PathTemplate = Annotated[
+    str, matches(rf"/|(?:/{_SEGMENT})+", "a path such as /v1/records/{id}: segments of letters, digits and . _ ~ -")
+]
+Word = Annotated[str, matches(r"[A-Za-z][A-Za-z0-9_.:-]{0,62}", "a word: letters, digits and _ . : -, a letter first")]
+Words = Annotated[tuple[Word, ...], AfterValidator(_some_once)]
+
+
+class Upstream(Section):
+    """The service behind an API."""
+
+    host: UpstreamHost
+    """Its name or address."""
+    port: Port
+    """Its TCP port."""
+
+
+class Operation(Section):
+    """One thing that an API can be asked, and who may ask it."""
+
+    method: MethodChoice
+    """The HTTP method."""
+    path: PathTemplate
+    """The path; ``{name}`` stands for exactly one segment."""
+    roles: Words
+    """A caller needs one of these."""
+    minimum_tls: TlsVersionChoice = TlsVersion.TLS_1_2
+    """The lowest TLS version that it may be called over."""
+    attributes: Mapping[Word, Words] = {}
+    """Claims that the caller's token must have beside the role: for each, one of these values."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What tells it from every other operation: the names of parameters do not."""
+        return (self.method, _PARAMETER.sub("{}", self.path))
+
+
+class Api(Section):
+    """One version of an API."""
+
+    name: ApiName
+    """Its name, the same for all versions."""
+    version: ApiVersion
+    """The version that its OpenAPI document says."""
+    state: StateChoice
+    """Where it is in its life."""
+    owner: Owner
+    """Who answers for it."""
+    git_commit: GitCommit
+    """The commit that its document was published from."""
+    upstream: Upstream
+    """The service behind it."""
+    operations: tuple[Operation, ...]
+    """What it can be asked."""
+
+    @model_validator(mode="after")
+    def _can_be_asked_something(self) -> Api:
+        if not self.operations:
+            refuse([Problem(("operations",), "There is no operation.", "at least one operation")])
+        return self
+
+
+class Apis(Section):
+    """All APIs of a fleet."""
+
+    apis: tuple[Api, ...] = ()
+    """Every version that is published, in whatever state."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Apis:
+        refuse(_twice(self.apis))
+        return self
+
+    def text(self) -> str:
+        """The document as JSON: the same APIs give the same bytes."""
+        ordered = sorted(self.model_dump(mode="json")["apis"], key=lambda api: (api["name"], api["version"]))
+        for api in ordered:
+            api["operations"].sort(key=lambda operation: (operation["path"], operation["method"]))
+        return json.dumps({"apis": ordered}, indent=2, sort_keys=True) + "\n"
+
+
+def apis_file(environment: str) -> Path:
+    """Where the APIs of an environment are written down."""
+    return fleet_state_directory(environment) / APIS_FILE
+
+
+def read_apis(environment: str) -> Apis:
+    """The APIs of an environment as they were last exported; none if they never were.
+
+    Raises:
+        ConfigurationError: the file is not what ``palisade registry export`` writes.
+    """
+    path = apis_file(environment)
+    if not path.exists():
+        return Apis()
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "The file is not JSON.", where=str(path), remedy=f"palisade registry export {environment}"
+        ) from error
+    return validate(Apis, document, file=str(path), at="document", lines={})
+
+
+def _twice(apis: tuple[Api, ...]) -> Iterator[Problem]:
+    versions: dict[tuple[str, str], int] = {}
+    places: dict[tuple[str, str], str] = {}
+    for number, api in enumerate(apis):
+        here = f"apis.{number}"
+        if (first := versions.setdefault((api.name, api.version), number)) != number:
+            yield Problem(("apis", number), f"{api.name} {api.version} is apis.{first} already.", "each version once")
+            continue
+        for position, operation in enumerate(api.operations):
+            there = f"{here}.operations.{position}"
+            if (taken := places.setdefault(operation.place, there)) != there:
+                what = f"{operation.method} {operation.path} is {taken} already."
+                yield Problem(("apis", number, "operations", position), what, "each operation once in the fleet")
