@@ -58,17 +58,19 @@ def measure(peak_rps: int) -> Run:
         machines.kubectl.apply(
             *(stand_in(cluster, scale.nodes_per_cluster, environment.requests) for cluster in clusters)
         )
-        machines.kubectl.wait(
-            f"jsonpath={{.status.readyReplicas}}={scale.nodes_per_cluster}",
-            "deployment",
-            "--all",
-            f"--namespace={NAMESPACE}",
-            seconds=SECONDS,
-        )
+        # That they run, not that they are ready: the control plane takes a pod's readiness away while its node is new
+        # and late with a sign of life, and a simulated kubelet never gives it back.
+        wait_for(machines.kubectl, f"{{.status.replicas}}={scale.nodes_per_cluster}", "deployment")
+        wait_for(machines.kubectl, "{.status.phase}=Running", "pod")
         pods_seconds = time.monotonic() - clock
         # A pod may run a moment before Karpenter has seen its node as ready.
         machines.kubectl.wait("condition=Initialized", "nodeclaims", "--all", seconds=SECONDS)
         return Run(peak_rps, scale, up_seconds, ready_after(machines.kubectl, started), pods_seconds)
+
+
+def wait_for(kubectl: Kubectl, value: str, kind: str) -> None:
+    """Wait until every stand-in object of a kind has a value in a field."""
+    kubectl.wait(f"jsonpath={value}", kind, "--all", f"--namespace={NAMESPACE}", seconds=SECONDS)
 
 
 def ready_after(kubectl: Kubectl, started: float) -> list[float]:
