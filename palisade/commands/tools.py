@@ -14,6 +14,7 @@ from palisade.console import ANSWER, OutputFormat, Steps, print_json
 from palisade.project import Project
 from palisade.tools.cache import cache_root
 from palisade.tools.catalogue import Program, load_catalogue
+from palisade.tools.definition import Tool
 from palisade.tools.obtain import Finding, State, ensure, step_titles, survey
 from palisade.tools.toolchain import find_go
 
@@ -76,10 +77,15 @@ def _show_findings(findings: Sequence[Finding], output: OutputFormat) -> None:
     table.add_column("Needed by", no_wrap=True)
     for finding in findings:
         tool = finding.program.tool
-        pinned = tool.go.version if tool.go else "distribution" if tool.debian else "project"
-        table.add_row(finding.program.name, pinned, _where(finding), "\n".join(tool.needed_by))
+        table.add_row(finding.program.name, _pinned(tool), _where(finding), "\n".join(tool.needed_by))
     ANSWER.print(table, markup=False)
     ANSWER.print(f"Built programs are in {cache_root()}", soft_wrap=True, markup=False)
+
+
+def _pinned(tool: Tool) -> str:
+    if tool.go:
+        return tool.go.version
+    return "distribution" if tool.debian else "uv.lock" if tool.python else "project"
 
 
 def _where(finding: Finding) -> str:
@@ -93,6 +99,8 @@ def _where(finding: Finding) -> str:
             return f"would be built{refused}"
         case State.TO_INSTALL:
             return f"missing: install the packages{refused}"
+        case State.SHIPPED:
+            return f"{finding.version}, in a Python package"
         case State.OWN:
             return "in the project (the official plugin is not installed)"
 

@@ -98,6 +98,15 @@ class DebianPackages(Section):
     """The programs that are looked for on PATH."""
 
 
+class PythonPackage(Section):
+    """Shipped in a Python package that ``uv.lock`` pins, as the program itself and not only a script that starts it."""
+
+    distribution: Name
+    """The package, as PyPI names it."""
+    programs: Mapping[Name, RelativePath]
+    """Each program and the file of the package that it is."""
+
+
 class OwnPrograms(Section):
     """Part of the project, for machines on which the official plugin of Pulumi is not installed."""
 
@@ -122,13 +131,16 @@ class Tool(Section):
     """Where it comes from when it is not on PATH: built here."""
     debian: DebianPackages | None = None
     """Where it comes from when it is not on PATH: the distribution."""
+    python: PythonPackage | None = None
+    """Where it comes from when it is not on PATH: a Python package in the environment that Palisade runs in."""
     own: OwnPrograms | None = None
     """Where it comes from when it is neither on PATH nor installed as a plugin: the project."""
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
-        if [self.go, self.debian, self.own].count(None) != len(("go", "debian", "own")) - 1:
-            refuse([Problem((), "Exactly one of go, debian and own is needed.")])
+        sources = (self.go, self.debian, self.python, self.own)
+        if sources.count(None) != len(sources) - 1:
+            refuse([Problem((), "Exactly one of go, debian, python and own is needed.")])
         if self.own is None and (self.version_question is None) == (self.released_with is None):
             refuse([Problem((), "Exactly one of version_question and released_with is needed.")])
         return self
@@ -136,5 +148,5 @@ class Tool(Section):
     @property
     def programs(self) -> tuple[str, ...]:
         """The names of its programs, in the order of the file."""
-        source = self.go or self.debian or self.own
+        source = self.go or self.debian or self.python or self.own
         return tuple(source.programs) if source else ()

@@ -14,8 +14,8 @@ from palisade.errors import MachineError
 from palisade.project import Project
 from palisade.tools.build import build, entry_of
 from palisade.tools.catalogue import Catalogue, Program, load_catalogue
-from palisade.tools.definition import OwnPrograms
-from palisade.tools.search import OnPath, look, look_for_plugin
+from palisade.tools.definition import OwnPrograms, PythonPackage
+from palisade.tools.search import OnPath, is_of_this_environment, look, look_for_plugin, look_in_package
 from palisade.tools.toolchain import Go, check_go, find_go
 
 
@@ -26,6 +26,7 @@ class State(StrEnum):
     BUILT = "built"
     TO_BUILD = "to_build"
     TO_INSTALL = "to_install"
+    SHIPPED = "shipped"
     PLUGIN = "plugin"
     OWN = "own"
 
@@ -116,6 +117,8 @@ def environment(paths: Mapping[str, Path]) -> str:
 def _find(catalogue: Catalogue, program: Program, go: Go | None) -> Finding:
     if program.tool.own is not None:
         return _find_official(program, program.tool.own)
+    if program.tool.python is not None:
+        return _find_shipped(program, program.tool.python, catalogue)
     on_path = look(program, catalogue)
     if on_path is not None and not on_path.refusal:
         return Finding(program, State.ON_PATH, on_path.path, on_path.version)
@@ -125,6 +128,16 @@ def _find(catalogue: Catalogue, program: Program, go: Go | None) -> Finding:
     if entry is not None and entry.is_complete:
         return Finding(program, State.BUILT, entry.executable, program.module.version, refused=on_path)
     return Finding(program, State.TO_BUILD, refused=on_path)
+
+
+def _find_shipped(program: Program, package: PythonPackage, catalogue: Catalogue) -> Finding:
+    on_path = look(program, catalogue)
+    if on_path is not None and not on_path.refusal and not is_of_this_environment(on_path.path):
+        return Finding(program, State.ON_PATH, on_path.path, on_path.version)
+    shipped = look_in_package(program, package)
+    if shipped is None:
+        return Finding(program, State.TO_INSTALL, refused=on_path)
+    return Finding(program, State.SHIPPED, shipped.path, shipped.version)
 
 
 def _find_official(program: Program, own: OwnPrograms) -> Finding:
@@ -139,9 +152,15 @@ def _refuse_missing_packages(findings: Sequence[Finding]) -> None:
     if missing:
         debian = [finding.program.tool.debian for finding in missing]
         packages = dict.fromkeys(package for source in debian if source for package in source.packages)
+        remedies = []
+        if packages:
+            line = f"apt-get update && apt-get install --yes --no-install-recommends {' '.join(packages)}"
+            remedies.append(f"run as root: {line}")
+        if None in debian:
+            remedies.append("run tools/bootstrap, which installs the Python packages of uv.lock")
         raise MachineError(
             f"Programs are missing: {'; '.join(finding.reason for finding in missing)}.",
-            remedy=f"run as root: apt-get update && apt-get install --yes --no-install-recommends {' '.join(packages)}",
+            remedy="; ".join(remedies),
         )
 
 

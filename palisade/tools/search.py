@@ -6,14 +6,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
 from palisade.tools.catalogue import Catalogue, Program
-from palisade.tools.definition import VersionQuestion
+from palisade.tools.definition import PythonPackage, VersionQuestion
 
 ANSWER_SECONDS = 15.0
 """How long a program may take to tell its version: generous, for a large one read from a cold and busy disk."""
@@ -65,6 +67,26 @@ def look_for_plugin(program: Program, plugin: str) -> OnPath | None:
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     installed = [OnPath(path, version) for path, version in _plugins(home / "plugins", plugin, program.name)]
     return max(installed, key=lambda one: Version(one.version), default=None)
+
+
+def look_in_package(program: Program, package: PythonPackage) -> OnPath | None:
+    """The program that a Python package ships; None if the package is not installed, or has no such file.
+
+    Args:
+        program: The program.
+        package: The package that has it.
+    """
+    try:
+        found = distribution(package.distribution)
+    except PackageNotFoundError:
+        return None
+    path = Path(str(found.locate_file(package.programs[program.name])))
+    return OnPath(path, found.version) if path.is_file() else None
+
+
+def is_of_this_environment(path: Path) -> bool:
+    """Whether a program on PATH belongs to the Python environment that Palisade runs in: a script that starts one."""
+    return path.parent == Path(sys.prefix).absolute() / "bin"
 
 
 def ask_version(path: Path, question: VersionQuestion) -> Version:
