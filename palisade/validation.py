@@ -175,7 +175,8 @@ def _words(annotation: Any) -> str:
     if own:
         return own
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return f"a section with the keys {', '.join(annotation.model_fields)}"
+        names = (field.alias or name for name, field in annotation.model_fields.items())
+        return f"a section with the keys {', '.join(names)}"
     arguments = get_args(annotation)
     origin = get_origin(annotation)
     if origin is tuple:
@@ -209,8 +210,9 @@ def _field_at(model: type[Section], path: KeyPath) -> FieldInfo | None:
     field: FieldInfo | None = None
     section: type[Section] | None = model
     for part in path:
-        if section is not None and part in section.model_fields:
-            field = section.model_fields[str(part)]
+        fields = {found.alias or name: found for name, found in section.model_fields.items()} if section else {}
+        if part in fields:
+            field = fields[str(part)]
             section = section_of(field.annotation)
     return field
 

@@ -37,7 +37,20 @@ def read_yaml(path: Path) -> YamlDocument:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(f"The file cannot be read: {reason}.", where=str(path)) from error
-    return _Reader(path).read(text)
+    return _Reader(str(path)).read(text)
+
+
+def read_yaml_text(text: str, *, source: str) -> YamlDocument:
+    """Read one YAML document that is not in a file.
+
+    Args:
+        text: The document.
+        source: How errors name it.
+
+    Raises:
+        ConfigurationError: as :func:`read_yaml`.
+    """
+    return _Reader(source).read(text)
 
 
 class _Loader(yaml.SafeLoader):
@@ -52,7 +65,7 @@ class _Loader(yaml.SafeLoader):
 
 @dataclass
 class _Reader:
-    path: Path
+    source: str
     lines: dict[KeyPath, int] = field(default_factory=dict)
 
     def read(self, text: str) -> YamlDocument:
@@ -100,4 +113,4 @@ class _Reader:
         self, problem: str, mark: yaml.Mark | None, *, allowed: str | None = None, remedy: str | None = None
     ) -> ConfigurationError:
         position = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        return ConfigurationError(problem, where=f"{self.path}{position}", allowed=allowed, remedy=remedy)
+        return ConfigurationError(problem, where=f"{self.source}{position}", allowed=allowed, remedy=remedy)
