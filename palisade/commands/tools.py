@@ -85,24 +85,26 @@ def _show_findings(findings: Sequence[Finding], output: OutputFormat) -> None:
 def _pinned(tool: Tool) -> str:
     if tool.go:
         return tool.go.version
+    if tool.maven:
+        return tool.maven.version
     return "distribution" if tool.debian else "uv.lock" if tool.python else "project"
 
 
 def _where(finding: Finding) -> str:
     refused = f" ({finding.reason})" if finding.refused else ""
-    match finding.state:
-        case State.ON_PATH | State.PLUGIN:
-            return f"{finding.path} {finding.version}"
-        case State.BUILT:
-            return f"built{refused}"
-        case State.TO_BUILD:
-            return f"would be built{refused}"
-        case State.TO_INSTALL:
-            return f"missing: install the packages{refused}"
-        case State.SHIPPED:
-            return f"{finding.version}, in a Python package"
-        case State.OWN:
-            return "in the project (the official plugin is not installed)"
+    there = f"{finding.path} {finding.version}"
+    words = {
+        State.ON_PATH: there,
+        State.PLUGIN: there,
+        State.BUILT: f"built{refused}",
+        State.TO_BUILD: f"would be built{refused}",
+        State.TO_INSTALL: f"missing: install the packages{refused}",
+        State.SHIPPED: f"{finding.version}, in a Python package",
+        State.FETCHED: "fetched",
+        State.TO_FETCH: "would be fetched by Maven",
+        State.OWN: "in the project (the official plugin is not installed)",
+    }
+    return words[finding.state]
 
 
 def _record(finding: Finding) -> dict[str, Any]:

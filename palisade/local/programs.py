@@ -19,6 +19,7 @@ PACKAGES: Mapping[str, str] = {
     "nft": "nftables",
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
+    "mvn": "maven",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
 }

@@ -56,7 +56,7 @@ class CacheEntry:
     @property
     def is_complete(self) -> bool:
         """Whether the program is there."""
-        return os.access(self.executable, os.X_OK)
+        return self.executable.is_file()
 
     @contextmanager
     def lock(self, *, on_wait: Callable[[], None]) -> Iterator[int]:
@@ -89,6 +89,17 @@ class CacheEntry:
         # A directory without the program can only be the work of someone who cleaned up by hand.
         shutil.rmtree(self.directory, ignore_errors=True)
         self.unfinished.rename(self.directory)
+
+
+def fetched_entry(program: str, version: str, digest: str) -> CacheEntry:
+    """The place of a file that is fetched and not built.
+
+    Args:
+        program: The name of the file.
+        version: Its version, for people.
+        digest: What it is.
+    """
+    return CacheEntry(program=program, key=f"{program}-{version}-{digest[:_KEY_CHARACTERS]}", root=cache_root())
 
 
 def cache_root() -> Path:

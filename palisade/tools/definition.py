@@ -32,6 +32,14 @@ def _has_one_group(text: str) -> bool:
 
 Sentence = Annotated[str, Allowed("a sentence", test=lambda text: bool(text.strip()))]
 Name = Annotated[str, Allowed("the name of a program or package", test=lambda text: bool(re.fullmatch(r"\S+", text)))]
+Artifact = Annotated[
+    str,
+    Allowed(
+        "an artifact such as group:artifact:1.0.0:tar.gz:classifier",
+        test=lambda text: bool(re.fullmatch(r"[\w.-]+:[\w.-]+:\d+(?:\.\d+)+:[\w.]+(?::[\w.-]+)?", text)),
+    ),
+]
+Digest = Annotated[str, Allowed("64 hexadecimal digits", test=lambda text: bool(re.fullmatch(r"[0-9a-f]{64}", text)))]
 Pin = Annotated[str, Allowed("a Go module version such as v1.36.3", test=lambda text: bool(_PIN.fullmatch(text)))]
 VersionRange = Annotated[str, Allowed("a version range such as '>=1.30,<2'", test=_is_range)]
 VersionPattern = Annotated[str, Allowed("a regular expression with exactly one group", test=_has_one_group)]
@@ -107,6 +115,24 @@ class PythonPackage(Section):
     """Each program and the file of the package that it is."""
 
 
+class MavenArtifact(Section):
+    """One file that its publisher releases to Maven repositories; Maven fetches it as the user has configured it."""
+
+    artifact: Artifact
+    """Its coordinates: group, artifact, version, type and perhaps classifier."""
+    sha256: Digest
+    """What the file is: another one is refused, whoever serves it."""
+    programs: tuple[Name]
+    """The name that the file gets."""
+    usual_seconds: Annotated[int, whole_number(1, _LONGEST_BUILD_SECONDS, "seconds")]
+    """How long fetching it usually takes, in seconds."""
+
+    @property
+    def version(self) -> str:
+        """The version in the coordinates."""
+        return self.artifact.split(":")[2]
+
+
 class OwnPrograms(Section):
     """Part of the project, for machines on which the official plugin of Pulumi is not installed."""
 
@@ -133,20 +159,23 @@ class Tool(Section):
     """Where it comes from when it is not on PATH: the distribution."""
     python: PythonPackage | None = None
     """Where it comes from when it is not on PATH: a Python package in the environment that Palisade runs in."""
+    maven: MavenArtifact | None = None
+    """Where it comes from always: a file for a virtual machine or an archive, which no PATH has."""
     own: OwnPrograms | None = None
     """Where it comes from when it is neither on PATH nor installed as a plugin: the project."""
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
-        sources = (self.go, self.debian, self.python, self.own)
+        sources = (self.go, self.debian, self.python, self.maven, self.own)
         if sources.count(None) != len(sources) - 1:
-            refuse([Problem((), "Exactly one of go, debian, python and own is needed.")])
-        if self.own is None and (self.version_question is None) == (self.released_with is None):
+            refuse([Problem((), "Exactly one of go, debian, python, maven and own is needed.")])
+        tells = self.own is None and self.maven is None
+        if tells and (self.version_question is None) == (self.released_with is None):
             refuse([Problem((), "Exactly one of version_question and released_with is needed.")])
         return self
 
     @property
     def programs(self) -> tuple[str, ...]:
         """The names of its programs, in the order of the file."""
-        source = self.go or self.debian or self.python or self.own
+        source = self.go or self.debian or self.python or self.maven or self.own
         return tuple(source.programs) if source else ()

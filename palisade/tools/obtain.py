@@ -14,7 +14,8 @@ from palisade.errors import MachineError
 from palisade.project import Project
 from palisade.tools.build import build, entry_of
 from palisade.tools.catalogue import Catalogue, Program, load_catalogue
-from palisade.tools.definition import OwnPrograms, PythonPackage
+from palisade.tools.definition import MavenArtifact, OwnPrograms, PythonPackage
+from palisade.tools.maven import fetch, fetched_place, find_maven
 from palisade.tools.search import OnPath, is_of_this_environment, look, look_for_plugin, look_in_package
 from palisade.tools.toolchain import Go, check_go, find_go
 
@@ -27,6 +28,8 @@ class State(StrEnum):
     TO_BUILD = "to_build"
     TO_INSTALL = "to_install"
     SHIPPED = "shipped"
+    FETCHED = "fetched"
+    TO_FETCH = "to_fetch"
     PLUGIN = "plugin"
     OWN = "own"
 
@@ -97,6 +100,8 @@ def ensure(project: Project, names: Iterable[str], steps: Steps) -> dict[str, Pa
     for finding in findings:
         if finding.state is State.TO_BUILD:
             check_go(go, finding.program)
+        if finding.state is State.TO_FETCH:
+            find_maven(finding.program)
     return {finding.program.name: _obtain(finding, go, steps) for finding in findings}
 
 
@@ -117,17 +122,30 @@ def environment(paths: Mapping[str, Path]) -> str:
 def _find(catalogue: Catalogue, program: Program, go: Go | None) -> Finding:
     if program.tool.own is not None:
         return _find_official(program, program.tool.own)
+    if program.tool.maven is not None:
+        return _find_fetched(program, program.tool.maven)
     if program.tool.python is not None:
         return _find_shipped(program, program.tool.python, catalogue)
     on_path = look(program, catalogue)
     if on_path is not None and not on_path.refusal:
         return Finding(program, State.ON_PATH, on_path.path, on_path.version)
+    return _find_built(program, go, on_path)
+
+
+def _find_built(program: Program, go: Go | None, on_path: OnPath | None) -> Finding:
     if program.tool.go is None:
         return Finding(program, State.TO_INSTALL, refused=on_path)
     entry = entry_of(program, go) if go else None
     if entry is not None and entry.is_complete:
         return Finding(program, State.BUILT, entry.executable, program.module.version, refused=on_path)
     return Finding(program, State.TO_BUILD, refused=on_path)
+
+
+def _find_fetched(program: Program, artifact: MavenArtifact) -> Finding:
+    place = fetched_place(artifact)
+    if place.is_complete:
+        return Finding(program, State.FETCHED, place.executable, artifact.version)
+    return Finding(program, State.TO_FETCH)
 
 
 def _find_shipped(program: Program, package: PythonPackage, catalogue: Catalogue) -> Finding:
@@ -168,20 +186,27 @@ def _obtain(finding: Finding, go: Go | None, steps: Steps) -> Path:
     program = finding.program
     if finding.path is not None:
         with steps.step(_title(program)) as running:
-            place = "built before" if finding.state is State.BUILT else str(finding.path)
+            before = {State.BUILT: "built before", State.FETCHED: "fetched before"}
+            place = before.get(finding.state, str(finding.path))
             running.outcome = f"{finding.version}, {place}"
         return finding.path
     with steps.step(_title(program), usually=_usual_duration(program)) as running:
         if finding.refused:
             running.note(f"{finding.reason}, so it is not used")
+        if program.tool.maven is not None:
+            return fetch(program, program.tool.maven, running)
         return build(program, check_go(go, program), running)
 
 
 def _title(program: Program) -> str:
+    if program.tool.maven is not None:
+        return f"Find or fetch {program.name}"
     return f"Find or build {program.name}" if program.tool.go else f"Find {program.name}"
 
 
 def _usual_duration(program: Program) -> str:
+    if program.tool.maven is not None:
+        return f"{program.tool.maven.usual_seconds} s the first time"
     minutes, seconds = divmod(program.module.usual_build_seconds, 60)
     duration = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     count = len(program.tool.programs)

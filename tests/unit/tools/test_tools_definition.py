@@ -65,7 +65,7 @@ def test_linker_variables_carry_the_version_and_its_parts() -> None:
             "go:\n",
             "debian: {packages: [x], programs: [y]}\ngo:\n",
             "tool (line 1)",
-            "Exactly one of go, debian, python and own is needed.",
+            "Exactly one of go, debian, python, maven and own is needed.",
         ),
         (
             "purpose:",
