@@ -1,25 +1,34 @@
 """The images that the local cluster itself runs from: made here from ``images/<name>/Containerfile``.
 
-No image registry takes part: an image starts from nothing, and gets files of its own folder, of the node image (what
-Debian has) and of the programs that ``palisade tools`` has ready. The result is an OCI image layout, a directory.
+No image registry takes part: an image starts from nothing, and gets files of its own folder and of the build contexts
+that its recipe names: ``programs`` (what ``palisade tools`` has ready), ``debian`` (a root with the Debian packages of
+its file ``packages``), ``artifacts`` (the unpacked archives of its file ``artifacts``) and ``node`` (the node image,
+for static programs). The result is an OCI image layout, a directory.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+from palisade.errors import ConfigurationError
+from palisade.local.artifacts import ARTIFACTS, Artifacts
+from palisade.local.concurrency import for_each
 from palisade.local.contents import key_of
+from palisade.local.debian_root import BASE, PACKAGES, DebianRoot, listed
 from palisade.local.engine import Engine
 from palisade.local.image import PARTIAL, HostImage, remove_partial_builds
 from palisade.local.linked import link_or_copy
 
 RECIPE = "Containerfile"
-FROM_PROGRAMS = ("COPY", "--from=programs")
-"""How a recipe asks for one of the programs; the third word is its name."""
+BUILT_ELSEWHERE = "elsewhere"
+"""The file of an image that cannot be built on every machine; it says why, and the local cluster does without."""
+CONTEXT = "--from="
+"""How a recipe asks for a file of a build context; of ``programs``, the next word is the name of one."""
 INDEX = "index.json"
 """Names the manifest of the image by its digest (OCI Image Format Specification 1.1, image-layout)."""
 
@@ -33,12 +42,16 @@ class ContainerImage:
         cache: Where built images are kept.
         node: The image that holds what Debian has.
         programs: Where the programs are.
+        debian: The root with its Debian packages, if it names any.
+        artifacts: Its archives, if it names any.
     """
 
     source: Path
     cache: Path
     node: HostImage
     programs: Path
+    debian: DebianRoot | None = None
+    artifacts: Artifacts | None = None
 
     @property
     def name(self) -> str:
@@ -48,7 +61,9 @@ class ContainerImage:
     @property
     def key(self) -> str:
         """Changes whenever something does that the image is made from: 16 hexadecimal digits."""
-        return key_of(self.source, others=[self.node.key], files=self._copied_programs())
+        others = [self.node.key] if "node" in self._contexts else []
+        others += [self.debian.key] if self.debian else []
+        return key_of(self.source, others=others, files=self._copied_programs())
 
     @property
     def built(self) -> Path:
@@ -69,8 +84,7 @@ class ContainerImage:
             # A step of a recipe runs a static program in a plain directory. Podman offers no other network for that.
             *("--isolation=chroot", "--network=host"),
             "--pull=never",
-            f"--build-context=node=container-image://{self.node.name}",
-            f"--build-context=programs={self.programs}",
+            *(f"--build-context={name}={place}" for name, place in self._contexts.items()),
             f"--tag={tag}",
             str(self.source),
         )
@@ -98,9 +112,33 @@ class ContainerImage:
         _put(built, there)
         return word
 
+    @property
+    def _contexts(self) -> dict[str, str]:
+        """The build contexts that the recipe uses, and where they are."""
+        places = {
+            "node": f"container-image://{self.node.name}",
+            "programs": str(self.programs),
+            "debian": str(self.debian.directory) if self.debian else "",
+            "artifacts": str(self.artifacts.directory) if self.artifacts else "",
+        }
+        used = {word.removeprefix(CONTEXT) for word in self._words if word.startswith(CONTEXT)}
+        unknown = sorted(name for name in used if not places.get(name))
+        if unknown:
+            raise ConfigurationError(
+                f"The recipe asks for the build context {unknown[0]}, which the image does not have.",
+                where=f"images/{self.name}/{RECIPE}",
+                allowed=", ".join(name for name, place in places.items() if place),
+                remedy=f"name Debian packages in images/{self.name}/{PACKAGES}" if unknown[0] == BASE else None,
+            )
+        return {name: place for name, place in places.items() if name in used}
+
+    @property
+    def _words(self) -> list[str]:
+        lines = (self.source / RECIPE).read_text(encoding="utf-8").splitlines()
+        return [word for line in lines if line.startswith("COPY ") for word in line.split()]
+
     def _build(self, engine: Engine, built: Path) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
-        remove_partial_builds(self.cache)
         tag = f"localhost/palisade/{self.name}:{self.key}"
         partial = self.cache / f"{built.name}-{os.getpid()}{PARTIAL}"
         try:
@@ -112,14 +150,14 @@ class ContainerImage:
             engine.attempt("image", "rm", "--force", tag)
 
     def _copied_programs(self) -> Iterator[Path]:
-        for line in (self.source / RECIPE).read_text(encoding="utf-8").splitlines():
-            words = line.split()
-            if tuple(words[:2]) == FROM_PROGRAMS:
-                yield self.programs / words[2]
+        words = self._words
+        for asked, name in pairwise(words):
+            if asked == f"{CONTEXT}programs":
+                yield self.programs / name
 
 
 def container_images(folder: Path, *, node: HostImage, programs: Path) -> list[ContainerImage]:
-    """The images that the folder ``images`` of a project describes, by name.
+    """The images that the folder ``images`` of a project describes and that every machine can build, by name.
 
     Args:
         folder: That folder.
@@ -127,7 +165,51 @@ def container_images(folder: Path, *, node: HostImage, programs: Path) -> list[C
         programs: Where the programs are.
     """
     sources = sorted(recipe.parent for recipe in folder.glob(f"*/{RECIPE}"))
-    return [ContainerImage(source=source, cache=node.cache, node=node, programs=programs) for source in sources]
+    return [
+        ContainerImage(
+            source=source,
+            cache=node.cache,
+            node=node,
+            programs=programs,
+            debian=_debian_root(source, node),
+            artifacts=Artifacts(source / ARTIFACTS, node.cache) if (source / ARTIFACTS).exists() else None,
+        )
+        for source in sources
+        if not (source / BUILT_ELSEWHERE).exists()
+    ]
+
+
+def provide_images(images: Sequence[ContainerImage], engine: Engine, place: Path) -> dict[str, str]:
+    """Have all these images in a directory of the fleet; what is missing is built at the same time.
+
+    Args:
+        images: The images.
+        engine: The engine, with the node image in it.
+        place: The directory of all images of the fleet.
+
+    Returns:
+        What had to be done for each, in words.
+
+    Raises:
+        PalisadeError: a build failed, or a build context could not be had.
+        ConfigurationError: a recipe, or a file beside it, is refused.
+    """
+    missing = [image for image in images if not image.built.is_dir()]
+    for cache in {image.cache for image in missing}:
+        remove_partial_builds(cache)
+    # Images with the same packages share one root, which must not be built twice at the same time.
+    roots = dict.fromkeys(image.debian for image in missing if image.debian)
+    artifacts = dict.fromkeys(image.artifacts for image in missing if image.artifacts)
+    for_each([*(root.build for root in roots), *(one.fetch for one in artifacts)], lambda have, _: have())
+    words = for_each(images, lambda image, _: image.provide(engine, place))
+    return {image.name: word for image, word in zip(images, words, strict=True)}
+
+
+def _debian_root(source: Path, node: HostImage) -> DebianRoot | None:
+    file = source / PACKAGES
+    if not file.exists():
+        return None
+    return DebianRoot(base=source.parent / BASE, suite=node.suite, packages=listed(file), cache=node.cache)
 
 
 def _index(layout: Path) -> str | None:

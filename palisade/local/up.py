@@ -11,7 +11,7 @@ from palisade.local.access import write_access
 from palisade.local.cluster import Cluster
 from palisade.local.cluster_programs import TOOLS, provide_programs
 from palisade.local.concurrency import for_each
-from palisade.local.container_images import container_images
+from palisade.local.container_images import container_images, provide_images
 from palisade.local.engine import Engine
 from palisade.local.hosts import ALREADY_UP, Hosts
 from palisade.local.image import HostImages
@@ -86,7 +86,7 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
             step.outcome = _grouped({image.kind: image.provide(hosts.engine) for image in images.needed(fleet)})
         if fleet.has_cluster:
             provide_programs(programs, places)
-            with steps.step(CONTAINER_IMAGES, usually="5 s the first time") as step:
+            with steps.step(CONTAINER_IMAGES, usually="a minute the first time") as step:
                 step.outcome = _container_images(hosts, project)
         with steps.step(START) as step:
             hosts.engine.define_network(fleet.networks.fleet)
@@ -111,7 +111,7 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
 def _container_images(hosts: Hosts, project: Project) -> str:
     places = hosts.places
     images = container_images(project.root / "images", node=hosts.images.node, programs=places.programs)
-    return _grouped({image.name: image.provide(hosts.engine, places.container_images) for image in images})
+    return _grouped(provide_images(images, hosts.engine, places.container_images))
 
 
 def _check(configuration: FleetConfiguration, places: Places, step: Step, *, may_install: bool) -> Machine:

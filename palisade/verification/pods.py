@@ -16,18 +16,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError
 
-from palisade.project import fleet_state_directory
+from palisade.images.references import local_reference
 from palisade.verification.cluster import Cluster, said
 from palisade.verification.readings import PROBES, ReadingFailedError, Readings
 
 DENIED = "palisade-registry"
 OPEN = "default"
-IMAGE = "registry.palisade.internal/palisade/busybox"
 PORT = 9999
 START_SECONDS = 60
 """How long the pods may take to run; with the image on the node it is two to four seconds."""
@@ -129,7 +127,7 @@ def _network_namespace(node: Readings, address: str) -> str:
 
 @contextmanager
 def _pods(cluster: Cluster, nodes: Sequence[Readings]) -> Iterator[tuple[ProbePod, ...]]:
-    image = _image(nodes[0].fleet.environment)
+    image = local_reference(nodes[0].fleet.environment, "busybox")
     suffix = secrets.token_hex(4)
     wanted = [
         _manifest(f"palisade-verify-{node.target.name}-{suffix}", namespace, node.target.name, image)
@@ -168,12 +166,6 @@ def _running(cluster: Cluster, manifest: Mapping[str, Any], deadline: float) -> 
             state = states[0].get("state") or status.get("conditions") or status
             raise ReadingFailedError(f"the pod {namespace}/{name} does not run within {START_SECONDS} s: {state}")
         time.sleep(_LOOK_SECONDS)
-
-
-def _image(environment: str) -> str:
-    index: Path = fleet_state_directory(environment) / "images/busybox/index.json"
-    digest = json.loads(index.read_text(encoding="utf-8"))["manifests"][0]["digest"]
-    return f"{IMAGE}@{digest}"
 
 
 def _manifest(name: str, namespace: str, node: str, image: str) -> dict[str, Any]:

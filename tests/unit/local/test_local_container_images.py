@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from palisade.errors import ConfigurationError, PalisadeError
+from palisade.local.artifacts import Artifacts
 from palisade.local.cluster_programs import provide_programs
-from palisade.local.container_images import ContainerImage, container_images
+from palisade.local.container_images import ContainerImage, container_images, provide_images
+from palisade.local.debian_root import DebianRoot
 from palisade.local.image import HostImages
 from palisade.local.linked import link_or_copy
 from palisade.local.places import Places
@@ -53,8 +59,8 @@ def test_every_folder_with_a_recipe_is_an_image(images: dict[str, ContainerImage
 
 
 def test_images_start_from_nothing_and_run_as_nobody(images: dict[str, ContainerImage]) -> None:
-    for name in ("busybox", "coredns", "pause"):
-        lines = (images[name].source / "Containerfile").read_text(encoding="utf-8").splitlines()
+    for image in images.values():
+        lines = (image.source / "Containerfile").read_text(encoding="utf-8").splitlines()
         assert "FROM scratch" in lines
         (user,) = [line.split()[1] for line in lines if line.startswith("USER ")]
         assert all(int(part) >= 65_000 for part in user.split(":"))
@@ -87,6 +93,126 @@ def test_an_image_that_was_copied_in_part_is_copied_again(images: dict[str, Cont
     (tmp_path / "fleet/pause/blobs/sha256/0123").unlink()
     assert image.provide(engine, tmp_path / "fleet") == "taken from the cache"  # type: ignore[arg-type]
     assert (tmp_path / "fleet/pause/blobs/sha256/0123").read_text(encoding="ascii") == "layer"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of images of our own; the image in it is called demo."""
+    for name in ("host", "node", "debian"):
+        shutil.copytree(IMAGES / name, tmp_path / "images" / name)
+    (tmp_path / "images/demo").mkdir()
+    return tmp_path / "images"
+
+
+def demo(folder: Path, recipe: str = "FROM scratch\nCOPY --from=debian / /\n") -> ContainerImage:
+    (folder / "demo/Containerfile").write_text(recipe, encoding="utf-8")
+    node = HostImages.of(folder, folder.parent / "cache").node
+    (image,) = (image for image in container_images(folder, node=node, programs=folder) if image.name == "demo")
+    return image
+
+
+def test_an_image_that_names_packages_has_a_root_of_debian(folder: Path) -> None:
+    (folder / "demo/packages").write_text("# a comment\n\ntzdata\n", encoding="ascii")
+    image = demo(folder)
+    assert image.debian is not None
+    assert f"--build-context=debian={image.debian.directory}" in image.build_arguments("x")
+    arguments = image.debian.build_arguments(Path("/root"))
+    assert "--include=base-files,libc6,tzdata" in arguments
+    assert "--variant=extract" in arguments
+    assert {"--dpkgopt=path-exclude=/usr/bin/*", "--dpkgopt=path-exclude=/usr/sbin/*"} <= set(arguments)
+    assert arguments[-2:] == ("trixie", "/root")
+    before = image.key
+    (folder / "debian/files/etc/group").write_text("root:x:0:\n", encoding="ascii")
+    assert image.key != before, "what every root gets counts"
+    assert demo(folder, "FROM scratch\n").build_arguments("x")[-2:] == ("--tag=x", str(folder / "demo"))
+
+
+def test_images_with_the_same_packages_share_a_root_which_is_built_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (folder / "demo/packages").write_text("tzdata\n", encoding="ascii")
+    demo(folder)
+    shutil.copytree(folder / "demo", folder / "other")
+    built = []
+    monkeypatch.setattr(DebianRoot, "build", lambda root: built.append(root.directory))
+    node = HostImages.of(folder, tmp_path / "cache").node
+    images = container_images(folder, node=node, programs=folder)
+    words = provide_images(images, FakeEngine(), tmp_path / "fleet")  # type: ignore[arg-type]
+    assert (words, len(built)) == ({"demo": "built", "other": "built"}, 1)
+    words = provide_images(images, FakeEngine(), tmp_path / "fleet")  # type: ignore[arg-type]
+    assert (words, len(built)) == ({"demo": "there", "other": "there"}, 1)
+
+
+def test_an_image_that_is_built_elsewhere_is_left_out(folder: Path) -> None:
+    demo(folder, "FROM scratch\n")
+    (folder / "demo/elsewhere").write_text("Its parts cannot be had here.\n", encoding="utf-8")
+    node = HostImages.of(folder, folder.parent / "cache").node
+    assert container_images(folder, node=node, programs=folder) == []
+
+
+@pytest.mark.parametrize(
+    ("context", "allowed", "remedy"),
+    [
+        ("debian", "node, programs", "name Debian packages in images/demo/packages"),
+        ("artifacts", "node, programs", None),
+        ("elsewhere", "node, programs", None),
+    ],
+)
+def test_a_recipe_that_asks_for_what_its_image_does_not_have_is_refused(
+    folder: Path, context: str, allowed: str, remedy: str | None
+) -> None:
+    image = demo(folder, f"FROM scratch\nCOPY --from={context} / /\n")
+    with pytest.raises(ConfigurationError, match=f"asks for the build context {context}, which the image") as raised:
+        image.build_arguments("x")
+    said = raised.value
+    assert (said.where, said.allowed, said.remedy) == ("images/demo/Containerfile", allowed, remedy)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "org.example:demo:1.0:tar.gz",
+        f"org.example:demo:1.0:jar sha256:{'0' * 64}",
+        f"org.example:demo:tar.gz sha256:{'0' * 64}",
+        "org.example:demo:1.0:tar.gz sha256:12",
+    ],
+)
+def test_an_archive_without_its_digest_is_refused(folder: Path, line: str) -> None:
+    (folder / "demo/artifacts").write_text(f"{line}\n", encoding="ascii")
+    artifacts = Artifacts(folder / "demo/artifacts", folder)
+    with pytest.raises(ConfigurationError, match="is not allowed") as raised:
+        _ = artifacts.archives
+    assert raised.value.where == "images/demo/artifacts"
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_an_archive_is_unpacked_only_if_it_is_the_pinned_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, pinned: bool
+) -> None:
+    archive = tmp_path / "demo.tar.gz"
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(folder / "demo", arcname="inside")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest() if pinned else "0" * 64
+    (tmp_path / "bin").mkdir()
+    mvn = tmp_path / "bin/mvn"
+    mvn.write_text(
+        "#!/bin/sh\nfor word; do case $word in -DoutputDirectory=*) there=${word#*=}; esac; done\n"
+        f'mkdir -p "$there" && cp {archive} "$there"\n',
+        encoding="ascii",
+    )
+    mvn.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (folder / "demo/artifacts").write_text(f"org.example:demo:1.0:tar.gz:all sha256:{digest}\n", encoding="ascii")
+    artifacts = Artifacts(folder / "demo/artifacts", tmp_path / "cache")
+    if pinned:
+        assert (artifacts.fetch(), artifacts.fetch()) == (True, False)
+        assert (artifacts.directory / "demo/inside").is_dir()
+    else:
+        with pytest.raises(
+            PalisadeError, match=r"org\.example:demo:1\.0:tar\.gz:all is not the archive that is pinned"
+        ):
+            artifacts.fetch()
+        assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_the_hosts_see_exactly_the_programs_of_now(tmp_path: Path) -> None:
