@@ -2,8 +2,8 @@
 
 No image registry takes part: an image starts from nothing, and gets files of its own folder and of the build contexts
 that its recipe names: ``programs`` (what ``palisade tools`` has ready), ``debian`` (a root with the Debian packages of
-its file ``packages``), ``artifacts`` (the unpacked archives of its file ``artifacts``) and ``node`` (the node image,
-for static programs). The result is an OCI image layout, a directory.
+its file ``packages``), ``unpacked`` (the programs that are archives, unpacked) and ``node`` (the node image, for static
+programs). The result is an OCI image layout, a directory.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from itertools import pairwise
 from pathlib import Path
 
 from palisade.errors import ConfigurationError
-from palisade.local.artifacts import ARTIFACTS, Artifacts
 from palisade.local.concurrency import for_each
 from palisade.local.contents import key_of
 from palisade.local.debian_root import BASE, PACKAGES, DebianRoot, listed
 from palisade.local.engine import Engine
 from palisade.local.image import PARTIAL, HostImage, remove_partial_builds
 from palisade.local.linked import link_or_copy
+from palisade.local.unpacked import ARCHIVE, Unpacked
 
 RECIPE = "Containerfile"
 BUILT_ELSEWHERE = "elsewhere"
 """The file of an image that cannot be built on every machine; it says why, and the local cluster does without."""
 CONTEXT = "--from="
-"""How a recipe asks for a file of a build context; of ``programs``, the next word is the name of one."""
+"""How a recipe asks for a file of a build context; of ``programs`` and ``unpacked``, the next word is its name."""
 INDEX = "index.json"
 """Names the manifest of the image by its digest (OCI Image Format Specification 1.1, image-layout)."""
 
@@ -43,7 +43,6 @@ class ContainerImage:
         node: The image that holds what Debian has.
         programs: Where the programs are.
         debian: The root with its Debian packages, if it names any.
-        artifacts: Its archives, if it names any.
     """
 
     source: Path
@@ -51,7 +50,6 @@ class ContainerImage:
     node: HostImage
     programs: Path
     debian: DebianRoot | None = None
-    artifacts: Artifacts | None = None
 
     @property
     def name(self) -> str:
@@ -63,7 +61,14 @@ class ContainerImage:
         """Changes whenever something does that the image is made from: 16 hexadecimal digits."""
         others = [self.node.key] if "node" in self._contexts else []
         others += [self.debian.key] if self.debian else []
-        return key_of(self.source, others=others, files=self._copied_programs())
+        archives = self.unpacked.archives if self.unpacked else ()
+        return key_of(self.source, others=others, files=[*self._copied("programs"), *archives])
+
+    @property
+    def unpacked(self) -> Unpacked | None:
+        """The archives that the recipe asks for, if any."""
+        archives = tuple(path.with_name(f"{path.name}{ARCHIVE}") for path in self._copied("unpacked"))
+        return Unpacked(archives, self.cache) if archives else None
 
     @property
     def built(self) -> Path:
@@ -119,7 +124,7 @@ class ContainerImage:
             "node": f"container-image://{self.node.name}",
             "programs": str(self.programs),
             "debian": str(self.debian.directory) if self.debian else "",
-            "artifacts": str(self.artifacts.directory) if self.artifacts else "",
+            "unpacked": str(self.unpacked.directory) if self.unpacked else "",
         }
         used = {word.removeprefix(CONTEXT) for word in self._words if word.startswith(CONTEXT)}
         unknown = sorted(name for name in used if not places.get(name))
@@ -149,10 +154,9 @@ class ContainerImage:
             shutil.rmtree(partial, ignore_errors=True)
             engine.attempt("image", "rm", "--force", tag)
 
-    def _copied_programs(self) -> Iterator[Path]:
-        words = self._words
-        for asked, name in pairwise(words):
-            if asked == f"{CONTEXT}programs":
+    def _copied(self, context: str) -> Iterator[Path]:
+        for asked, name in pairwise(self._words):
+            if asked == f"{CONTEXT}{context}":
                 yield self.programs / name
 
 
@@ -172,7 +176,6 @@ def container_images(folder: Path, *, node: HostImage, programs: Path) -> list[C
             node=node,
             programs=programs,
             debian=_debian_root(source, node),
-            artifacts=Artifacts(source / ARTIFACTS, node.cache) if (source / ARTIFACTS).exists() else None,
         )
         for source in sources
         if not (source / BUILT_ELSEWHERE).exists()
@@ -199,8 +202,8 @@ def provide_images(images: Sequence[ContainerImage], engine: Engine, place: Path
         remove_partial_builds(cache)
     # Images with the same packages share one root, which must not be built twice at the same time.
     roots = dict.fromkeys(image.debian for image in missing if image.debian)
-    artifacts = dict.fromkeys(image.artifacts for image in missing if image.artifacts)
-    for_each([*(root.build for root in roots), *(one.fetch for one in artifacts)], lambda have, _: have())
+    archives = dict.fromkeys(image.unpacked for image in missing if image.unpacked)
+    for_each([*(root.build for root in roots), *(one.unpack for one in archives)], lambda have, _: have())
     words = for_each(images, lambda image, _: image.provide(engine, place))
     return {image.name: word for image, word in zip(images, words, strict=True)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 KEY_CHARACTERS = 16
@@ -25,6 +26,17 @@ def key_of(directory: Path, *, others: Iterable[str] = (), files: Iterable[Path]
         digest.update(f"{path.relative_to(directory)} {executable} {len(content)}\n".encode())
         digest.update(content)
     for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(digest_of(path))
     return digest.hexdigest()[:KEY_CHARACTERS]
+
+
+def digest_of(file: Path) -> bytes:
+    """The SHA-256 of a file; a large one is read once as long as it stays the same."""
+    status = file.stat()
+    return _read_digest(file, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _read_digest(file: Path, *_same: int) -> bytes:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tarfile
@@ -8,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from palisade.errors import ConfigurationError, PalisadeError
-from palisade.local.artifacts import Artifacts
+from palisade.errors import ConfigurationError
 from palisade.local.cluster_programs import provide_programs
 from palisade.local.container_images import ContainerImage, container_images, provide_images
 from palisade.local.debian_root import DebianRoot
@@ -154,7 +152,6 @@ def test_an_image_that_is_built_elsewhere_is_left_out(folder: Path) -> None:
     ("context", "allowed", "remedy"),
     [
         ("debian", "node, programs", "name Debian packages in images/demo/packages"),
-        ("artifacts", "node, programs", None),
         ("elsewhere", "node, programs", None),
     ],
 )
@@ -168,51 +165,22 @@ def test_a_recipe_that_asks_for_what_its_image_does_not_have_is_refused(
     assert (said.where, said.allowed, said.remedy) == ("images/demo/Containerfile", allowed, remedy)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "org.example:demo:1.0:tar.gz",
-        f"org.example:demo:1.0:jar sha256:{'0' * 64}",
-        f"org.example:demo:tar.gz sha256:{'0' * 64}",
-        "org.example:demo:1.0:tar.gz sha256:12",
-    ],
-)
-def test_an_archive_without_its_digest_is_refused(folder: Path, line: str) -> None:
-    (folder / "demo/artifacts").write_text(f"{line}\n", encoding="ascii")
-    artifacts = Artifacts(folder / "demo/artifacts", folder)
-    with pytest.raises(ConfigurationError, match="is not allowed") as raised:
-        _ = artifacts.archives
-    assert raised.value.where == "images/demo/artifacts"
+def test_a_program_that_is_an_archive_is_unpacked_for_its_image(folder: Path, tmp_path: Path) -> None:
+    def pack(text: str) -> None:
+        (tmp_path / "inside").write_text(text, encoding="ascii")
+        with tarfile.open(folder / "app.tar.gz", "w:gz") as packed:
+            packed.add(tmp_path / "inside", arcname="lib/inside")
 
-
-@pytest.mark.parametrize("pinned", [True, False])
-def test_an_archive_is_unpacked_only_if_it_is_the_pinned_one(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, pinned: bool
-) -> None:
-    archive = tmp_path / "demo.tar.gz"
-    with tarfile.open(archive, "w:gz") as packed:
-        packed.add(folder / "demo", arcname="inside")
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest() if pinned else "0" * 64
-    (tmp_path / "bin").mkdir()
-    mvn = tmp_path / "bin/mvn"
-    mvn.write_text(
-        "#!/bin/sh\nfor word; do case $word in -DoutputDirectory=*) there=${word#*=}; esac; done\n"
-        f'mkdir -p "$there" && cp {archive} "$there"\n',
-        encoding="ascii",
-    )
-    mvn.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    (folder / "demo/artifacts").write_text(f"org.example:demo:1.0:tar.gz:all sha256:{digest}\n", encoding="ascii")
-    artifacts = Artifacts(folder / "demo/artifacts", tmp_path / "cache")
-    if pinned:
-        assert (artifacts.fetch(), artifacts.fetch()) == (True, False)
-        assert (artifacts.directory / "demo/inside").is_dir()
-    else:
-        with pytest.raises(
-            PalisadeError, match=r"org\.example:demo:1\.0:tar\.gz:all is not the archive that is pinned"
-        ):
-            artifacts.fetch()
-        assert list((tmp_path / "cache").iterdir()) == []
+    pack("one")
+    image = demo(folder, "FROM scratch\nCOPY --from=unpacked app /opt/app\n")
+    unpacked, key = image.unpacked, image.key
+    assert unpacked is not None
+    assert f"--build-context=unpacked={unpacked.directory}" in image.build_arguments("x")
+    assert (unpacked.unpack(), unpacked.unpack()) == (True, False)
+    assert (unpacked.directory / "app/lib/inside").read_text(encoding="ascii") == "one"
+    before = unpacked.directory
+    pack("two")
+    assert (image.key != key, unpacked.directory != before) == (True, True)
 
 
 def test_the_hosts_see_exactly_the_programs_of_now(tmp_path: Path) -> None:
