@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from palisade.errors import ConfigurationError
 
-FLEET_VERSION = 2
-"""Version 2 brought the group control and the networks of the cluster."""
+FLEET_VERSION = 3
+"""Version 2 brought the group control and the networks of the cluster, version 3 the group vault."""
 POD_SUBNET_PREFIX = 24
 """How much of the pod network a node of a local cluster gets: 254 addresses, more than the 110 pods of a kubelet."""
 
@@ -26,6 +26,7 @@ class HostGroup(StrEnum):
     CONTROL = "control"
     REGISTRY = "registry"
     DATABASE = "database"
+    VAULT = "vault"
 
 
 class _Frozen(BaseModel):
@@ -60,7 +61,7 @@ class FleetNetworks(_Frozen):
 class Fleet(_Frozen):
     """The hosts of one environment and how they are reached."""
 
-    version: Literal[2]
+    version: Literal[3]
     environment: str
     hosts: tuple[FleetHost, ...] = Field(min_length=1)
     networks: FleetNetworks

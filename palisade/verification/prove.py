@@ -27,7 +27,7 @@ from palisade.verification.targets import CLUSTER_TARGET, ClusterTarget, Target,
 from palisade.verification.waivers import Waivers
 
 _UNBROKEN = {Status.PASS, Status.NOT_ASSESSABLE}
-PREFERRED = (HostGroup.REGISTRY, HostGroup.DATABASE, HostGroup.CONTROL, HostGroup.BASTION)
+PREFERRED = (HostGroup.REGISTRY, HostGroup.DATABASE, HostGroup.CONTROL, HostGroup.VAULT, HostGroup.BASTION)
 """On which host a control is proven: the bastion comes last, because the way to all others leads through it."""
 SETTLE_SECONDS = 10
 """How long the programs of a cluster may take to see a change; an API server needs a second for its own policies."""

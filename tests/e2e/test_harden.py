@@ -41,8 +41,8 @@ def test_one_concern_alone_mends_it_and_leaves_the_others() -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"firewall_group": "web"}, 'is "web"; allowed are bastion, control, database, registry'),
-        ({"os_hardening_group": "web"}, 'is "web"; allowed are bastion, control, database, registry'),
+        ({"firewall_group": "web"}, 'is "web"; allowed are bastion, control, database, registry, vault'),
+        ({"os_hardening_group": "web"}, 'is "web"; allowed are bastion, control, database, registry, vault'),
         ({"palisade_operator_networks": []}, "has no address"),
         ({"os_hardening_packages_absent": ["sudo"]}, "names sudo, which the hardened host needs"),
         ({"time_sync_sources": [{"name": "a.example", "kind": "server"}]}, "gives 1 servers; allowed are 4 or more"),

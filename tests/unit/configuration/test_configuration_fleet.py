@@ -67,7 +67,7 @@ def test_groups_and_variables_of_all_hosts() -> None:
     inventory = to_ansible(sound_fleet())
     assert inventory["registry"] == {"hosts": ["registry-1"]}
     assert inventory["all"] == {
-        "children": ["bastion", "control", "database", "registry"],
+        "children": ["bastion", "control", "database", "registry", "vault"],
         "vars": {
             "ansible_control_path_dir": "~/.ansible/cp/dev",
             "palisade_environment": "dev",
@@ -117,7 +117,7 @@ def test_a_fleet_of_an_earlier_palisade_is_refused_with_the_way_on() -> None:
     with pytest.raises(ConfigurationError) as refused:
         parse_fleet(json.dumps(document), where="fleet.json")
     assert refused.value.problem == "The fleet object has version 1."
-    assert (refused.value.where, refused.value.allowed) == ("fleet.json: version", "2")
+    assert (refused.value.where, refused.value.allowed) == ("fleet.json: version", "3")
     assert (refused.value.remedy or "").startswith("let this palisade write it again (pulumi up, or palisade local up)")
 
 

@@ -138,7 +138,7 @@ def test_what_pulumi_cannot_do_is_explained(
         (json.dumps({"version": 0, "hosts": []}), "The fleet object has version 0."),
         (json.dumps(["fleet"]), "The fleet object has version None."),
         ("Updating (dev)...", "The fleet object is not JSON"),
-        (json.dumps({"version": 2, "environment": "dev", "hosts": []}), "at least 1 item"),
+        (json.dumps({"version": 3, "environment": "dev", "hosts": []}), "at least 1 item"),
     ],
 )
 def test_an_output_that_is_no_fleet_of_this_version_is_refused(

@@ -51,7 +51,7 @@ def test_ansible_reads_the_inventory_without_an_active_environment(environment: 
     )
     expected = to_ansible(fleet_of(load_configuration(Project(root=PROJECT_ROOT), environment)))
     inventory = json.loads(listed.stdout)
-    for group in ("bastion", "control", "registry", "database"):
+    for group in ("bastion", "control", "registry", "database", "vault"):
         listed_hosts = inventory.get(group, {"hosts": []})["hosts"]  # Ansible lists no empty group
         assert listed_hosts == expected[group]["hosts"]
     for host, host_variables in expected["_meta"]["hostvars"].items():

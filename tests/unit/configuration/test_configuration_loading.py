@@ -53,6 +53,7 @@ def test_the_local_fleet_has_the_hosts_that_the_agreement_names(checkout: Projec
         "registry-1": "10.77.0.21",
         "registry-2": "10.77.0.22",
         "db-1": "10.77.0.31",
+        "vault-1": "10.77.0.41",
     }
 
 

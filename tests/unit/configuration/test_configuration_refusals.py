@@ -103,7 +103,7 @@ BAD = [
     Bad("hosts.1.address", "10.20.0.255", "an address of a host in 10.20.0.0/24"),
     Bad("hosts.1.address", "10.20.0.256", "an IPv4 address such as"),
     Bad("hosts.1.address", REMOVED, "an IPv4 address such as"),
-    Bad("hosts.1.group", "web", '"bastion", "control", "registry", "database"'),
+    Bad("hosts.1.group", "web", '"bastion", "control", "registry", "database", "vault"'),
     Bad("hosts.1.group", "control", "no host of the group control", remedy="bring your own cluster"),
     Bad("hosts.1.ssh_user", "root;id", "lower-case letters, digits, _ and -"),
     Bad("hosts.1.ssh_port", 70_000, "a TCP port number from 1 to 65,535"),

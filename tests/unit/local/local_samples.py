@@ -14,7 +14,7 @@ from palisade.local.places import Places
 NETWORK = IPv4Network("10.79.0.0/24")
 
 FLEET = Fleet(
-    version=2,
+    version=3,
     environment="test",
     hosts=(
         FleetHost(name="bastion-1", group=HostGroup.BASTION, address=IPv4Address("10.79.0.10"), ssh_port=2222),

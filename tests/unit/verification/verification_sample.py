@@ -20,7 +20,7 @@ NETWORK = IPv4Network("10.77.0.0/24")
 def a_fleet(**hosts: HostGroup) -> Fleet:
     chosen = hosts or {"bastion-1": HostGroup.BASTION, "registry-1": HostGroup.REGISTRY}
     return Fleet(
-        version=2,
+        version=3,
         environment="local",
         hosts=tuple(
             FleetHost(name=name.replace("_", "-"), group=group, address=IPv4Address("10.77.0.10") + number)
