@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationInfo, field_validator
 
+from palisade.config_access import Access, Tokens
 from palisade.config_cluster import Cluster, Provisioner, State
 from palisade.config_sections import (
     Audit,
@@ -50,6 +51,10 @@ class FleetSettings(Section):
     """What the audit trail takes."""
     tls: Tls = Tls()
     """What the edge accepts, and how long certificates live."""
+    tokens: Tokens | None = None
+    """Whose bearer tokens the edge accepts; absent, those of the Vault of the fleet."""
+    access: Access = Access()
+    """What a request must bring, and how much the edge carries."""
     networks: FleetNetworkSettings
     """Which networks may talk to the fleet."""
     hosts: tuple[Host, ...]

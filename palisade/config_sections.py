@@ -76,7 +76,7 @@ class Audit(Section):
 class Tls(Section):
     """What the edge accepts, and how long certificates live."""
 
-    minimum_version: TlsVersionChoice = TlsVersion.TLS_1_2
+    minimum_version: TlsVersionChoice = TlsVersion.TLS_1_3
     """The lowest TLS version that clients may use."""
     certificate_ttl_hours: CertificateHours = 24
     """How long a certificate is valid, in hours."""

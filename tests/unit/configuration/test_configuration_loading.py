@@ -63,7 +63,7 @@ def test_what_is_left_out_gets_the_written_defaults(write_project: WriteProject)
     configuration = load_configuration(write_project(document), "dev")
     assert configuration.traffic.average_rps == 1500
     assert configuration.audit.retention_days == 365
-    assert configuration.tls.minimum_version == "1.2"
+    assert configuration.tls.minimum_version == "1.3"
     assert configuration.images == {}
 
 

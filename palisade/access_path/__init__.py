@@ -1,0 +1,1 @@
+"""The access path: Envoy ends TLS and checks tokens, OPA decides, the services behind registered APIs answer."""
