@@ -11,13 +11,13 @@ from palisade.config import FleetConfiguration
 from palisade.config_access import Access, Tokens, host_of, port_of
 from palisade.config_values import TlsVersion
 from palisade.errors import ConfigurationError
+from palisade.fleet import HostGroup
 from palisade.registry.model import Api, Apis, LifecycleState
 
 READER_ROLE = "registry_reader"
 """Who has it may read what the registry holds, through 8443."""
 ADMINISTRATOR_ROLE = "registry_admin"
 """Who has it may also change it."""
-VAULT_GROUP = "vault"
 VAULT_PORT = 8200
 _ISSUER_PATH = "/v1/identity/oidc"
 _PARAMETER = re.compile(r"\{[^}]*\}")
@@ -164,7 +164,7 @@ def tokens_of(configuration: FleetConfiguration) -> Tokens:
     """
     if configuration.tokens is not None:
         return configuration.tokens
-    vault = next((host for host in configuration.hosts if host.group.value == VAULT_GROUP), None)
+    vault = next((host for host in configuration.hosts if host.group is HostGroup.VAULT), None)
     if vault is None:
         raise ConfigurationError(
             "Nothing says whose tokens the edge accepts.",

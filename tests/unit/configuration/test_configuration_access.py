@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import pytest
-from configuration_samples import REMOVED, WriteProject, changed
+from configuration_samples import PROJECT_ROOT, REMOVED, WriteProject, changed
 
 from palisade.access_path.model import Endpoint, access_path, tokens_of
 from palisade.config import load_configuration
 from palisade.errors import ConfigurationError
+from palisade.project import Project
 from palisade.registry.model import Apis
 
 TOKENS = {"issuer": "https://login.example/realm", "jwks_uri": "https://login.example:8443/keys"}
@@ -102,6 +103,12 @@ def test_what_is_said_counts(write_project: WriteProject) -> None:
     assert model.issuer == Endpoint("login.example", 8443)
     assert (model.tokens.issuer, model.tokens.audience) == ("https://login.example/realm", "palisade-api")
     assert model.access.required_headers == ("x-request-id", "x-tenant")
+
+
+def test_a_fleet_without_tokens_takes_those_of_its_vault() -> None:
+    model = access_path(load_configuration(Project(PROJECT_ROOT), "local"), Apis())
+    assert model.tokens.issuer == "https://10.77.0.41:8200/v1/identity/oidc"
+    assert model.tokens.jwks_uri == "https://10.77.0.41:8200/v1/identity/oidc/.well-known/keys"
 
 
 def test_a_fleet_without_tokens_and_without_vault_is_refused(write_project: WriteProject) -> None:
