@@ -245,7 +245,7 @@ def fleet_of(configuration: FleetConfiguration) -> Fleet:
         version=FLEET_VERSION,
         environment=configuration.environment,
         hosts=tuple(FleetHost(**host.model_dump()) for host in configuration.hosts),
-        networks=FleetNetworks(**dict(networks)),
+        networks=FleetNetworks(**{name: getattr(networks, name) for name in FleetNetworks.model_fields}),
     )
 
 

@@ -18,6 +18,7 @@ from palisade.config_values import (
     HostName,
     MemoryMebibytes,
     MinimumNodes,
+    Network,
     Networks,
     PodMebibytes,
     PodMillicpu,
@@ -103,6 +104,8 @@ class FleetNetworkSettings(Section):
     """Where operators come from (a VPN); the only source that the bastion admits on its SSH port."""
     clients: Networks
     """Where API clients come from; the only source that registry nodes admit on 443 and 8443."""
+    upstreams: tuple[Network, ...] = ()
+    """Where the services behind registered APIs are; registry pods reach them on the ports that are registered."""
     pods: PodNetwork | None = None
     """The addresses of the cluster's pods; a local fleet with a control host needs it, with a /24 for each node."""
     services: ServiceNetwork | None = None

@@ -15,6 +15,7 @@ from palisade.config_cluster import Cluster, Provisioner
 from palisade.fleet import HostGroup
 from palisade.policies.settings import SETTINGS_NAMESPACE, declared_settings, policy_settings
 from palisade.project import fleet_state_directory
+from palisade.registry.model import Apis, LifecycleState, read_apis
 from palisade.sizing import Resources, Scale, registry_requests, scale_for
 from stacks.admission import AdmissionArgs, SettingsArgs
 from stacks.auditor import AuditorArgs
@@ -73,9 +74,22 @@ def network_arguments(
         networks={
             "clients": configuration.networks.clients,
             "api_servers": tuple(IPv4Network(address) for address in cluster.api_server.addresses),
+            "databases": _addresses(configuration, "database"),
+            "vaults": _addresses(configuration, "vault"),
+            "upstreams": configuration.networks.upstreams,
         },
-        api_server_port=cluster.api_server.port,
+        ports={
+            "api_server": (cluster.api_server.port,),
+            "upstreams": upstream_ports(read_apis(configuration.environment)),
+        },
+        is_local=configuration.is_local,
     )
+
+
+def upstream_ports(apis: Apis) -> tuple[int, ...]:
+    """The ports of the services behind the APIs that are served, sorted."""
+    served = (api for api in apis.apis if api.state is not LifecycleState.DISABLED)
+    return tuple(sorted({api.upstream.port for api in served}))
 
 
 def admission_arguments(configuration: FleetConfiguration) -> AdmissionArgs:
@@ -131,6 +145,10 @@ def registry_pod(configuration: FleetConfiguration, cluster: Cluster) -> Resourc
     if local is None:
         return registry_requests(cluster)
     return Resources(local.registry_millicpu, local.registry_memory_mib)
+
+
+def _addresses(configuration: FleetConfiguration, group: str) -> tuple[IPv4Network, ...]:
+    return tuple(IPv4Network(host.address) for host in configuration.hosts if host.group.value == group)
 
 
 def _scale(configuration: FleetConfiguration) -> Scale:

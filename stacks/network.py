@@ -35,7 +35,7 @@ class Peer(Section):
     namespace: str | None = None
     pods: Mapping[str, str] = {}
     """The labels of the pods; none means every pod of the namespace."""
-    network: Literal["clients", "api_servers"] | None = None
+    network: Literal["clients", "api_servers", "databases", "vaults", "upstreams"] | None = None
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Peer:
@@ -48,8 +48,8 @@ class AllowedPort(Section):
     """One port."""
 
     protocol: Literal["TCP", "UDP"]
-    port: int | Literal["api_server"]
-    """A number, or the port of the API server in the configuration."""
+    port: int | Literal["api_server", "upstreams"]
+    """A number, the port of the API server in the configuration, or those of the services behind the APIs."""
 
 
 class Allowance(Section):
@@ -60,6 +60,8 @@ class Allowance(Section):
     sources: tuple[Peer, ...] = Field(alias="from")
     to: Peer
     ports: tuple[AllowedPort, ...]
+    only_local: bool = False
+    """Whether it is for what only a local fleet has."""
 
 
 class AllowanceTable(Section):
@@ -75,8 +77,10 @@ class NetworkArgs:
     namespaces: Mapping[str, Namespace]
     """The namespaces in which everything is denied, by name."""
     networks: Mapping[str, tuple[IPv4Network, ...]]
-    """The addresses of each network that the table names."""
-    api_server_port: int
+    """The addresses of each network that the table names; none for what the environment does not have."""
+    ports: Mapping[str, tuple[int, ...]]
+    """The numbers of each port that the table names by a word."""
+    is_local: bool = False
 
 
 class Network(Component):
@@ -92,7 +96,8 @@ class Network(Component):
                 why="What is not allowed by name is denied",
                 spec=NetworkPolicySpecArgs(pod_selector=LabelSelectorArgs(), policy_types=["Ingress", "Egress"]),
             )
-        allowances = read_table("network_allowances", AllowanceTable).allowances
+        rows = read_table("network_allowances", AllowanceTable).allowances
+        allowances = [row for row in rows if args.is_local or not row.only_local]
         for allowance in allowances:
             for source in allowance.sources:
                 self._allow_out(allowance, source)
@@ -102,7 +107,10 @@ class Network(Component):
     def _allow_out(self, allowance: Allowance, source: Peer) -> None:
         if source.namespace is None or source.namespace not in self._args.namespaces:
             return
-        rule = NetworkPolicyEgressRuleArgs(to=list(self._peers(allowance.to)), ports=list(self._ports(allowance)))
+        peers, ports = list(self._peers(allowance.to)), list(self._ports(allowance))
+        if not peers or not ports:  # an empty list would mean everybody, or every port
+            return
+        rule = NetworkPolicyEgressRuleArgs(to=peers, ports=ports)
         self._policy(
             f"{allowance.name}-egress",
             source.namespace,
@@ -115,7 +123,10 @@ class Network(Component):
         if target.namespace is None or target.namespace not in self._args.namespaces:
             return
         peers = [peer for source in allowance.sources for peer in self._peers(source)]
-        rule = NetworkPolicyIngressRuleArgs(from_=peers, ports=list(self._ports(allowance)))
+        ports = list(self._ports(allowance))
+        if not peers or not ports:
+            return
+        rule = NetworkPolicyIngressRuleArgs(from_=peers, ports=ports)
         self._policy(
             f"{allowance.name}-ingress",
             target.namespace,
@@ -143,8 +154,8 @@ class Network(Component):
 
     def _ports(self, allowance: Allowance) -> Iterator[NetworkPolicyPortArgs]:
         for port in allowance.ports:
-            number = self._args.api_server_port if port.port == "api_server" else port.port
-            yield NetworkPolicyPortArgs(protocol=port.protocol, port=number)
+            for number in (port.port,) if isinstance(port.port, int) else self._args.ports[port.port]:
+                yield NetworkPolicyPortArgs(protocol=port.protocol, port=number)
 
 
 def _pods(peer: Peer) -> LabelSelectorArgs:

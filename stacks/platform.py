@@ -26,6 +26,8 @@ from stacks.tables import read_table
 POD_SECURITY_VERSION = "v1.36"
 """The release whose Pod Security Standards apply: an upgrade of the cluster never changes them silently."""
 _MODES = ("enforce", "audit", "warn")
+_CONTAINERS_OF_A_POD = 3
+"""Each container of a registry pod may use the pod's whole processor time while the others are idle; memory adds up."""
 _LIMIT_OVER_REQUEST = 2
 """How much memory containers may use over what they ask for: more, and a busy node kills at random."""
 
@@ -169,7 +171,9 @@ class Platform(Component):
         )
 
     def _limit_range(self, row: NamespaceRow, containers: ContainerAmounts, args: PlatformArgs) -> None:
-        most = args.registry_pod.quantities()
+        pod = args.registry_pod
+        most = pod.quantities()
+        together = Resources(pod.millicpu * _CONTAINERS_OF_A_POD, pod.memory_mib).quantities()
         LimitRange(
             row.name,
             metadata=metadata("sizes", namespace=row.name, why="What forgets to say what it needs gets little"),
@@ -182,7 +186,7 @@ class Platform(Component):
                         min=containers.minimum.resources.quantities(),
                         max=most,
                     ),
-                    LimitRangeItemArgs(type="Pod", max=most),
+                    LimitRangeItemArgs(type="Pod", max=together),
                 ]
             ),
             opts=self.child(self.namespaces[row.name]),

@@ -19,9 +19,11 @@ class ClusterAccess:
     """None: as kubectl finds it (KUBECONFIG, ``~/.kube/config``)."""
     context: str
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What the controls of the network name in words: ``clients``, ``api_servers``."""
+    """What the controls of the network name in words (``clients``, ``databases``); nothing for what is not there."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """The same for ports: ``api_server``."""
+    is_local: bool = False
+    """Whether it is the cluster of a local fleet, which has what is only there to be tried."""
 
     def __str__(self) -> str:
         return f"{self.kubeconfig or 'KUBECONFIG'}, context {self.context}"
@@ -50,6 +52,13 @@ def find_cluster(project: Project, fleet: Fleet) -> ClusterAccess | None:
         networks={
             "clients": tuple(map(str, fleet.networks.clients)),
             "api_servers": tuple(f"{address}/32" for address in cluster.api_server.addresses),
+            "databases": _hosts(fleet, "database"),
+            "vaults": _hosts(fleet, "vault"),
         },
         ports={"api_server": cluster.api_server.port},
+        is_local=configuration.is_local,
     )
+
+
+def _hosts(fleet: Fleet, group: str) -> tuple[str, ...]:
+    return tuple(f"{host.address}/32" for host in fleet.hosts if host.group.value == group)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stacks_program import graph_of, of_kind
+from stacks_program import PROJECT_ROOT, graph_of, of_kind, run_program, shipped_fleet
 
 from palisade.errors import ConfigurationError
+from palisade.registry.model import Apis, LifecycleState, Upstream, apis_file
+from palisade.registry.openapi import read_description
 from palisade.rendering.graph import Graph
 from stacks.network import AllowanceTable
 from stacks.tables import read_table
@@ -19,6 +21,10 @@ NAMESPACES = ("palisade-agents", "palisade-registry", "palisade-system")
 @pytest.fixture(scope="module")
 def prod() -> Graph:
     return graph_of("prod")
+
+
+def hosts_of(environment: str, group: str) -> list[str]:
+    return [host["address"] for host in shipped_fleet(environment)["hosts"] if host["group"] == group]
 
 
 def policies(graph: Graph) -> dict[str, Any]:
@@ -37,6 +43,8 @@ def test_there_is_one_policy_for_each_allowance_and_direction_and_no_other(prod:
         *(f"{namespace}/names-egress" for namespace in NAMESPACES),
         "palisade-system/kubernetes-api-egress",
         "palisade-registry/clients-ingress",
+        "palisade-registry/database-egress",
+        *(["palisade-registry/token-keys-egress"] if hosts_of("prod", "vault") else []),
     }
 
 
@@ -68,6 +76,46 @@ def test_clients_reach_the_published_ports_from_the_networks_of_the_configuratio
     (rule,) = policies(prod)["palisade-registry/clients-ingress"]["ingress"]
     assert [peer["ipBlock"]["cidr"] for peer in rule["from"]] == ["10.0.0.0/8", "203.0.113.0/24"]
     assert [port["port"] for port in rule["ports"]] == [443, 8443]
+
+
+def test_only_registry_pods_reach_the_database_hosts(prod: Graph) -> None:
+    spec = policies(prod)["palisade-registry/database-egress"]
+    assert spec["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "registry"}}
+    (rule,) = spec["egress"]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == [f"{one}/32" for one in hosts_of("prod", "database")]
+    assert [port["port"] for port in rule["ports"]] == [5432, 6379]
+
+
+def test_services_behind_apis_are_reached_on_the_ports_that_are_registered_and_only_if_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    fleet = shipped_fleet("prod")
+    fleet["networks"] = {**fleet["networks"], "upstreams": ["10.60.0.0/24"]}
+    assert "palisade-registry/upstreams-egress" not in policies(run_program("prod", fleet))
+    example = read_description(PROJECT_ROOT / "policies/api/examples/finance.yaml")
+    served = example.api(state=LifecycleState.ENABLED, git_commit="0" * 40)
+    gone = served.model_copy(
+        update={
+            "version": "0.9.0",
+            "state": LifecycleState.DISABLED,
+            "upstream": Upstream(host="old", port=9),
+            "operations": (served.operations[0].model_copy(update={"path": "/v0"}),),
+        }
+    )
+    apis_file("prod").parent.mkdir(parents=True)
+    apis_file("prod").write_text(Apis(apis=(served, gone)).text(), encoding="utf-8")
+    (rule,) = policies(run_program("prod", fleet))["palisade-registry/upstreams-egress"]["egress"]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == ["10.60.0.0/24"]
+    assert [port["port"] for port in rule["ports"]] == [8080]
+    del fleet["networks"]["upstreams"]
+    assert "palisade-registry/upstreams-egress" not in policies(run_program("prod", fleet))
+
+
+def test_only_a_local_fleet_has_a_test_upstream() -> None:
+    both = {"palisade-registry/test-upstream-egress", "palisade-registry/test-upstream-ingress"}
+    assert both <= set(policies(graph_of("local")))
+    assert not both & set(policies(graph_of("dev")))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ def test_no_pod_may_ask_for_more_than_a_node_can_give_and_what_forgets_gets_litt
     for limit_range in of_kind(prod, "LimitRange").values():
         container, pod = limit_range.inputs["spec"]["limits"]
         assert (container["type"], pod["type"]) == ("Container", "Pod")
-        assert container["max"] == pod["max"] == {"cpu": "3400m", "memory": "13056Mi"}
+        assert container["max"] == {"cpu": "3400m", "memory": "13056Mi"}
+        assert pod["max"] == {"cpu": "10200m", "memory": "13056Mi"}
         for resource in ("cpu", "memory"):
             amounts = [parse_quantity(container[key][resource]) for key in ("min", "defaultRequest", "default", "max")]
             assert amounts == sorted(amounts)
@@ -53,7 +54,7 @@ def test_in_a_local_fleet_pods_are_as_small_as_its_configuration_says() -> None:
     fleet = shipped_fleet("local")
     fleet["local"] = {**fleet["local"], "registry_millicpu": 300, "registry_memory_mib": 700}
     limit_range = of_kind(run_program("local", fleet), "LimitRange")["palisade-registry"]
-    assert limit_range.inputs["spec"]["limits"][1]["max"] == {"cpu": "300m", "memory": "700Mi"}
+    assert limit_range.inputs["spec"]["limits"][1]["max"] == {"cpu": "900m", "memory": "700Mi"}
 
 
 def test_the_agent_comes_before_what_it_watches_and_nothing_is_first_by_default(prod: Graph) -> None:

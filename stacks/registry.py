@@ -1,0 +1,178 @@
+"""The registry: its pods and everything around them, from the service account to the address that clients use."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+import pulumi
+from pulumi_kubernetes.apps.v1 import (
+    Deployment,
+    DeploymentSpecArgs,
+    DeploymentStrategyArgs,
+    RollingUpdateDeploymentArgs,
+)
+from pulumi_kubernetes.autoscaling.v2 import (
+    CrossVersionObjectReferenceArgs,
+    HorizontalPodAutoscaler,
+    HorizontalPodAutoscalerSpecArgs,
+    MetricSpecArgs,
+    MetricTargetArgs,
+    ResourceMetricSourceArgs,
+)
+from pulumi_kubernetes.core.v1 import ConfigMap, Namespace, Service, ServiceAccount, ServicePortArgs, ServiceSpecArgs
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
+
+from stacks.objects import Component, metadata
+from stacks.registry_pod import OPA_BUNDLE, POD_LABELS, PORTS, REGISTRY, RegistryPod
+
+NAMESPACE = "palisade-registry"
+BUNDLE_FILE = "bundle.tar.gz"
+_PROGRESS_SECONDS = 600
+"""How long a rollout may stand still: the first pod makes the tables, and an image may have to be pulled."""
+_REVISIONS = 5
+"""How many earlier versions can be gone back to."""
+
+
+@dataclass(frozen=True)
+class Pods:
+    """How many registry pods there are."""
+
+    least: int
+    most: int
+    """As many as there are registry nodes: each carries one."""
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether their number is what is listed, so that nothing scales them."""
+        return self.least == self.most
+
+
+@dataclass(frozen=True)
+class RegistryArgs:
+    """What the registry is made from."""
+
+    after: Namespace
+    """Its namespace, which must be there first."""
+    pod: RegistryPod
+    pods: Pods
+    bundle: bytes
+    """The signed policy bundle."""
+    clients: Sequence[IPv4Network]
+    """From where a load balancer lets clients in."""
+    addresses: Sequence[IPv4Address] = ()
+    """Where clients reach the registry if no load balancer gives it an address: in a local fleet, its nodes."""
+
+
+class Registry(Component):
+    """Service account, configuration, Deployment, disruption budget, autoscaler and Service."""
+
+    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(name, opts)
+        self._args = args
+        account = ServiceAccount(
+            REGISTRY,
+            metadata=metadata(REGISTRY, namespace=NAMESPACE, why="Whose name is in the registry's certificate"),
+            automount_service_account_token=False,
+            opts=self.child(args.after),
+        )
+        deployment = self._deployment(account, *self._configuration())
+        PodDisruptionBudget(
+            REGISTRY,
+            metadata=metadata(REGISTRY, namespace=NAMESPACE, why="While nodes are replaced, one pod at a time is gone"),
+            spec=PodDisruptionBudgetSpecArgs(
+                max_unavailable=1,
+                selector=LabelSelectorArgs(match_labels=dict(POD_LABELS)),
+                unhealthy_pod_eviction_policy="AlwaysAllow",
+            ),
+            opts=self.child(args.after),
+        )
+        if not args.pods.is_fixed:
+            self._autoscaler(deployment)
+        self._service()
+        self.register_outputs({"ports": list(PORTS.values())})
+
+    def _configuration(self) -> list[ConfigMap]:
+        whys = {
+            "envoy": "What Envoy listens to and routes; it takes changes of all but its first file without a restart",
+            "opa": "How OPA finds its bundle, and the key that verifies it",
+        }
+        maps = [
+            ConfigMap(
+                name,
+                metadata=metadata(name, namespace=NAMESPACE, why=whys[name]),
+                data=dict(files),
+                opts=self.child(self._args.after),
+            )
+            for name, files in sorted(self._args.pod.files.items())
+        ]
+        bundle = ConfigMap(
+            OPA_BUNDLE,
+            metadata=metadata(
+                OPA_BUNDLE, namespace=NAMESPACE, why="The signed policies and what they know of the APIs"
+            ),
+            binary_data={BUNDLE_FILE: base64.b64encode(self._args.bundle).decode("ascii")},
+            opts=self.child(self._args.after),
+        )
+        return [*maps, bundle]
+
+    def _deployment(self, *after: pulumi.Resource) -> Deployment:
+        pods = self._args.pods
+        return Deployment(
+            REGISTRY,
+            metadata=metadata(REGISTRY, namespace=NAMESPACE, why="The registry pods, one on each registry node"),
+            spec=DeploymentSpecArgs(
+                # Where an autoscaler counts, a number here would undo its work at every `pulumi up`.
+                replicas=pods.least if pods.is_fixed else None,
+                revision_history_limit=_REVISIONS,
+                progress_deadline_seconds=_PROGRESS_SECONDS,
+                selector=LabelSelectorArgs(match_labels=dict(POD_LABELS)),
+                strategy=DeploymentStrategyArgs(
+                    type="RollingUpdate",
+                    # A node has room for one registry pod: the old one goes before the new one comes.
+                    rolling_update=RollingUpdateDeploymentArgs(max_surge=0, max_unavailable=1),
+                ),
+                template=self._args.pod.template(),
+            ),
+            opts=self.child(self._args.after, *after),
+        )
+
+    def _autoscaler(self, deployment: Deployment) -> None:
+        target = MetricTargetArgs(type="Utilization", average_utilization=self._args.pod.table.busy_percent)
+        HorizontalPodAutoscaler(
+            REGISTRY,
+            metadata=metadata(REGISTRY, namespace=NAMESPACE, why="As many pods as the load needs, up to one per node"),
+            spec=HorizontalPodAutoscalerSpecArgs(
+                scale_target_ref=CrossVersionObjectReferenceArgs(
+                    api_version="apps/v1", kind="Deployment", name=REGISTRY
+                ),
+                min_replicas=self._args.pods.least,
+                max_replicas=self._args.pods.most,
+                metrics=[
+                    MetricSpecArgs(type="Resource", resource=ResourceMetricSourceArgs(name="cpu", target=target)),
+                ],
+            ),
+            opts=self.child(self._args.after, deployment),
+        )
+
+    def _service(self) -> None:
+        Service(
+            REGISTRY,
+            metadata=metadata(REGISTRY, namespace=NAMESPACE, why="The registry's only way in: TLS is passed through"),
+            spec=ServiceSpecArgs(
+                type="LoadBalancer",
+                # Keeps the client's address, and never sends a request to a node without a registry pod.
+                external_traffic_policy="Local",
+                external_ips=[str(address) for address in self._args.addresses] or None,
+                load_balancer_source_ranges=[str(network) for network in self._args.clients],
+                selector=dict(POD_LABELS),
+                ports=[
+                    ServicePortArgs(name=name, port=port, target_port=name, protocol="TCP")
+                    for name, port in PORTS.items()
+                ],
+            ),
+            opts=self.child(self._args.after),
+        )
