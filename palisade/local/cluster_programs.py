@@ -8,7 +8,7 @@ from pathlib import Path
 from palisade.local.linked import link_or_copy
 from palisade.local.places import Places
 
-TOOLS = ("kubernetes", "kube-router", "coredns")
+TOOLS = ("kubernetes", "kube-router", "coredns", "apicurio-registry")
 """What of ``tools/`` the cluster runs."""
 
 
