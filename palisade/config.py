@@ -24,6 +24,7 @@ from palisade.config_sections import (
     Traffic,
 )
 from palisade.config_values import DataClassName, Exposure, ExposureChoice, ImageName, ImageReference, is_private
+from palisade.config_vault import Vault
 from palisade.errors import ConfigurationError
 from palisade.fleet import FLEET_VERSION, POD_SUBNET_PREFIX, Fleet, FleetHost, FleetNetworks, HostGroup
 from palisade.project import Project
@@ -67,6 +68,8 @@ class FleetSettings(Section):
     """The Kubernetes cluster that the stack builds on."""
     state: State = State()
     """Where Pulumi keeps the state of the stack."""
+    vault: Vault = Vault()
+    """Vault or OpenBao: certificates, signing keys, secrets."""
     images: Mapping[ImageName, ImageReference] = {}
     """The container image of each component."""
     data_classes: Mapping[DataClassName, DataClass]

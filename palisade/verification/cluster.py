@@ -66,7 +66,7 @@ class Cluster:
     @property
     def server(self) -> tuple[str, int]:
         """The host and the port of the API server."""
-        address = urlsplit(self._settings.host)
+        address = urlsplit(self.settings.host)
         return (address.hostname or "", address.port or 443)
 
     def require_reachable(self) -> None:
@@ -186,7 +186,7 @@ class Cluster:
             path: The path, from the slash on.
             as_administrator: With the certificate of the kubeconfig; without it the request is anonymous.
         """
-        settings = self._settings
+        settings = self.settings
         with urllib3.PoolManager(
             ca_certs=settings.ssl_ca_cert,
             cert_file=settings.cert_file if as_administrator else None,
@@ -220,7 +220,8 @@ class Cluster:
         return sorted(named, key=lambda one: (one["metadata"].get("namespace", ""), one["metadata"]["name"]))
 
     @cached_property
-    def _settings(self) -> Any:
+    def settings(self) -> Any:
+        """How the client of Kubernetes reaches the API server."""
         settings = Configuration()
         try:
             config.load_kube_config(
@@ -237,7 +238,7 @@ class Cluster:
     @cached_property
     def _resources(self) -> Any:
         directory = self._open.enter_context(TemporaryDirectory(prefix="palisade-"))
-        client = self._open.enter_context(ApiClient(self._settings))
+        client = self._open.enter_context(ApiClient(self.settings))
         # Without a place of its own the client believes a file in /tmp, which any user of the machine can plant.
         return DynamicClient(client, cache_file=str(Path(directory) / "resources.json"))
 
