@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
+from pydantic import model_validator
+
 from palisade.config_cluster import ObjectName
 from palisade.config_values import matches
-from palisade.validation import Allowed, Section
+from palisade.validation import Allowed, Problem, Section, refuse
 
 AUDIENCE = "palisade-api"
 """Whom the identity tokens of Vault are for."""
@@ -55,6 +58,16 @@ class VaultMounts(Section):
     people: MountPath = "people"
     """The auth method by which the people of a local fleet log in."""
 
+    @model_validator(mode="after")
+    def _each_at_a_path_of_its_own(self) -> VaultMounts:
+        for names in (("pki_root", "pki", "transit", "secrets"), ("kubernetes", "approle", "people")):
+            refuse(
+                Problem((later,), f"{path} is already the path of {earlier}.", "a path of its own")
+                for earlier, later in combinations(names, 2)
+                if (path := getattr(self, later)) == getattr(self, earlier)
+            )
+        return self
+
 
 class VaultRoles(Section):
     """The names of roles."""
@@ -84,9 +97,9 @@ class CertManagerAccount(Section):
     """The service account that may log in as cert-manager."""
 
     namespace: ObjectName = "palisade-system"
-    """Its namespace."""
+    """The namespace that it is in."""
     name: ObjectName = "cert-manager"
-    """Its name."""
+    """What it is called there."""
     audience: Annotated[str, matches(r"\S{1,253}", "an audience without blanks")] = "vault://palisade-vault"
     """The audience of its tokens; cert-manager uses vault:// and the name of the ClusterIssuer."""
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from palisade.config import FleetConfiguration
 from palisade.errors import ConfigurationError, ExitCode, PalisadeError
+from palisade.fleet import HostGroup
 from palisade.project import fleet_state_directory
 
 PORT = 8200
 TOKEN_VARIABLE = "VAULT_TOKEN"  # noqa: S105 - a name
 TOKEN_FILE = Path("~/.vault-token")
-VAULT_GROUP = "vault"
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,8 @@ def vault_address(configuration: FleetConfiguration) -> str:
     """
     if configuration.vault.address is not None:
         return configuration.vault.address
-    for host in configuration.hosts:
-        if host.group == VAULT_GROUP:
-            return f"https://{host.address}:{PORT}"
+    for host in configuration.hosts_in(HostGroup.VAULT):
+        return f"https://{host.address}:{PORT}"
     raise ConfigurationError(
         f"{configuration.environment} has no Vault.",
         where=f"Pulumi.{configuration.environment}.yaml: fleet.vault.address",

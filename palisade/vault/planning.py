@@ -59,8 +59,8 @@ def apply(
     if all(change.action is Action.WAIT for change in plan.changes):
         return plan.changes
     made = [*_make_place_for_the_lock(context, declared, lock)]
-    for change in made:
-        told(change)
+    for first in made:
+        told(first)
     with exclusive(context.vault, lock) as held:
         for resource in declared.resources:
             # Looked at again: somebody else may have been faster, and later entries need what earlier ones made.

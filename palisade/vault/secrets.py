@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,15 @@ FILE = DIRECTORY / "kubernetes_secrets.yaml"
 FIELD_MANAGER = "palisade-secrets"
 
 
+class Certificate(StrEnum):
+    """A certificate that a Secret can hold."""
+
+    ROOT = "root"
+    """Of the root authority of the fleet."""
+    SERVER = "server"
+    """Of who signed the certificate of Vault itself; empty if machines trust that one anyway."""
+
+
 class _Entry(BaseModel):
     """One Secret; each key is taken from an entry of the KV engine, or is a certificate."""
 
@@ -29,7 +39,7 @@ class _Entry(BaseModel):
     name: str
     entry: str | None = None
     keys: tuple[str, ...] = ()
-    certificates: dict[str, str] = {}
+    certificates: dict[str, Certificate] = {}
 
 
 @dataclass(frozen=True)
@@ -140,12 +150,14 @@ def _apply(cluster: Any, manifest: Mapping[str, Any]) -> dict[str, Any]:
 def _values(session: Session, entry: _Entry) -> dict[str, str]:
     from_vault = show(session, entry.entry) if entry.entry else {}
     values = {key: from_vault[key] for key in entry.keys}
+    return {**values, **{key: _certificate(session, which) for key, which in entry.certificates.items()}}
+
+
+def _certificate(session: Session, which: Certificate) -> str:
+    if which is Certificate.ROOT:
+        return session.root_certificate()
     ca_file = session.vault.access.ca_file
-    certificates = {
-        "root": session.root_certificate,
-        "server": lambda: ca_file.read_text(encoding="utf-8") if ca_file else "",
-    }
-    return {**values, **{key: certificates[which]() for key, which in entry.certificates.items()}}
+    return ca_file.read_text(encoding="utf-8") if ca_file else ""
 
 
 def _entries(root: Path) -> Iterator[_Entry]:
