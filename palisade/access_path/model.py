@@ -76,8 +76,8 @@ class Neighbours:
     registry: Endpoint = Endpoint("127.0.0.1", 8080)
     registry_health: Endpoint = Endpoint("127.0.0.1", 9000)
     registry_health_path: str = "/health/started"
-    """Not its liveness and not its readiness: both fail while the database is away, and without the database only 8443 is
-    of no use. A pod that was taken out for that would take the APIs on 443 with it."""
+    """Neither its liveness nor its readiness: both fail while the database is away, and without the database only 8443
+    is of no use. A pod that was taken out for that would take the APIs on 443 with it."""
     policy_health: Endpoint = Endpoint("127.0.0.1", 8282)
     policy_health_path: str = "/health?plugins&bundles"
 
