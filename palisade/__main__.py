@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import typer
 
-from palisade.commands import inventory, local, plan, registry, secrets, stack, vault
+from palisade.commands import images, inventory, local, plan, registry, secrets, stack, vault
 from palisade.commands.environment import environment
 from palisade.commands.prove import prove
 from palisade.commands.render import render
@@ -26,6 +26,7 @@ application = typer.Typer(
 )
 application.add_typer(local.application, name="local")
 application.add_typer(registry.application, name="registry")
+application.add_typer(images.application, name="images")
 application.add_typer(stack.application, name="stack")
 application.add_typer(vault.application, name="vault")
 application.add_typer(secrets.application, name="secrets")

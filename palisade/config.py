@@ -12,6 +12,7 @@ from pydantic import ValidationInfo, field_validator
 
 from palisade.config_access import Access, Tokens
 from palisade.config_cluster import Cluster, Provisioner, State
+from palisade.config_images import ImageSources
 from palisade.config_sections import (
     Audit,
     Database,
@@ -70,8 +71,10 @@ class FleetSettings(Section):
     """Where Pulumi keeps the state of the stack."""
     vault: Vault = Vault()
     """Vault or OpenBao: certificates, signing keys, secrets."""
+    image_sources: ImageSources | None = None
+    """Where the container images come from; a local fleet builds its own."""
     images: Mapping[ImageName, ImageReference] = {}
-    """The container image of each component."""
+    """The container image of each component; ``palisade images pin`` writes them."""
     data_classes: Mapping[DataClassName, DataClass]
     """Where each kind of data may be stored."""
 
@@ -156,7 +159,7 @@ class FleetSettings(Section):
                     (name,),
                     f"{reference} has no digest.",
                     "repository:tag@sha256:<64 hexadecimal digits>",
-                    "use the digest that the registry returned when the image was pushed",
+                    "palisade images pin asks the image's registry for it",
                 )
                 for name, reference in images.items()
                 if "@sha256:" not in reference

@@ -13,6 +13,39 @@ LOCAL_REPOSITORY = "registry.palisade.internal/palisade"
 """Where the nodes of a local fleet find images; the registry is the fleet's own."""
 
 
+EVERYWHERE = ("envoy", "opa", "apicurio-registry")
+"""What the registry pod is made of."""
+CERT_MANAGER = "cert-manager"
+FLUENTD = "fluentd"
+ONLY_LOCAL = ("upstream",)
+"""Stands in for somebody's API."""
+
+
+def needed_images(configuration: FleetConfiguration) -> tuple[str, ...]:
+    """The images that an environment runs from, in the order of the alphabet; none without a cluster."""
+    if configuration.cluster is None:
+        return ()
+    return tuple(sorted([*EVERYWHERE, *(ONLY_LOCAL if configuration.is_local else (FLUENTD,)), CERT_MANAGER]))
+
+
+def refuse_missing_pins(configuration: FleetConfiguration) -> None:
+    """Refuse an environment that would run an image without knowing which one exactly; a local fleet builds its own.
+
+    Raises:
+        ConfigurationError: some images are not pinned; it names all of them.
+    """
+    if configuration.is_local:
+        return
+    missing = [name for name in needed_images(configuration) if name not in configuration.images]
+    if missing:
+        raise ConfigurationError(
+            f"Images are not pinned: {', '.join(missing)}.",
+            where=f"Pulumi.{configuration.environment}.yaml: fleet.images",
+            allowed="each with its digest: repository:tag@sha256:<64 hexadecimal digits>",
+            remedy=f"palisade images pin {configuration.environment}",
+        )
+
+
 def image_reference(configuration: FleetConfiguration, name: str) -> str:
     """The image that a component runs.
 

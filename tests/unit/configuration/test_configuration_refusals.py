@@ -25,6 +25,7 @@ class Bad(NamedTuple):
     remedy: str = "nothing was touched"
 
 
+SOURCES = {"repository": "registry.example.com/palisade", "tag": "0.1.0"}
 BAD = [
     Bad("exposure", "public", '"internal", "dmz"'),
     Bad("exposure", REMOVED, '"internal", "dmz"'),
@@ -82,13 +83,28 @@ BAD = [
         {"envoy": "registry.example/envoy:1.40.0"},
         "repository:tag@sha256:<64 hexadecimal digits>",
         where="images.envoy",
-        remedy="when the image was pushed",
+        remedy="palisade images pin asks",
     ),
     Bad("images", {"envoy": "registry.example:5000/envoy"}, "repository:tag@sha256", where="images.envoy"),
     Bad("images", {"envoy": "registry.example/envoy:latest"}, "never the tag latest", where="images.envoy"),
     Bad("images", {"envoy": f"registry.example/envoy:latest@{DIGEST}"}, "never the tag latest", where="images.envoy"),
     Bad("images", {"envoy": "registry.example/envoy@sha256:12"}, "64 hexadecimal digits", where="images.envoy"),
     Bad("images", {"Envoy": f"registry.example/envoy:1@{DIGEST}"}, "a component name", where="images.Envoy.[key]"),
+    Bad("image_sources.tag", "0.1.0", "an image registry and a path in it", where="image_sources.repository"),
+    *(
+        Bad(
+            "image_sources",
+            {"repository": repository, "tag": "1"},
+            "without https://",
+            where="image_sources.repository",
+        )
+        for repository in ("https://registry.example.com/x", "palisade/x", "registry.example.com/X", "a.example/x/", "")
+    ),
+    *(
+        Bad("image_sources", {"repository": "a.example/x", "tag": tag}, "never latest", where="image_sources.tag")
+        for tag in ("latest", "", "a b", "1@sha256:00", 1.0)
+    ),
+    Bad("image_sources", {**SOURCES, "ca_file": "ca.crt"}, "absolute or from", where="image_sources.ca_file"),
     Bad("data_classes", {}, "at least one data class"),
     Bad("data_classes.audit.region", "us-east-1", "eu-central-1", remedy="the owner of the data"),
     Bad("data_classes.audit.region", "Frankfurt!", "a region name"),
