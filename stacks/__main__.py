@@ -10,6 +10,7 @@ import pulumi
 from palisade.config import FleetConfiguration, fleet_of, parse_configuration
 from palisade.config_cluster import Cluster
 from palisade.errors import ConfigurationError
+from palisade.images.references import refuse_missing_pins
 from palisade.planning import make_plan
 from stacks import arguments
 from stacks.admission import Admission, Settings
@@ -23,15 +24,20 @@ def configuration_of_stack() -> FleetConfiguration:
     """The validated configuration of the selected stack, before any resource is declared.
 
     Raises:
-        RunError: the configuration is refused; Pulumi shows its message without a traceback.
+        RunError: the configuration is refused, or an image that would run is not pinned; Pulumi shows the message
+            without a traceback.
     """
     environment = pulumi.get_stack()
     # From Pulumi and not from the file, so that `pulumi --config-file` and `pulumi config set --path` count.
     fleet = pulumi.Config("palisade").require_object("fleet")
     try:
-        return parse_configuration(fleet, environment=environment, file=f"configuration of stack {environment}")
+        configuration = parse_configuration(
+            fleet, environment=environment, file=f"configuration of stack {environment}"
+        )
+        refuse_missing_pins(configuration)
     except ConfigurationError as error:
         raise pulumi.RunError(str(error)) from error
+    return configuration
 
 
 def declare(configuration: FleetConfiguration, cluster: Cluster) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.control_plane import ControlPlane, control_plane
+from tests.pins import pinned_project
 from tests.provisioning.modules import karpenter_definitions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,8 +35,10 @@ class RenderedCluster:
 @contextmanager
 def rendered_cluster() -> Iterator[RenderedCluster]:
     """The manifests on an API server of their own; without controllers, so nothing happens to them."""
-    rendering = ["palisade", "render", ENVIRONMENT]
-    manifests = subprocess.run(rendering, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    with TemporaryDirectory() as directory:
+        project = pinned_project(ROOT, ENVIRONMENT, Path(directory) / "pinned")
+        rendering = ["palisade", "render", ENVIRONMENT]
+        manifests = subprocess.run(rendering, cwd=project, capture_output=True, text=True, check=True).stdout
     with control_plane() as plane:
         made = RenderedCluster(plane, manifests)
         kubectl = ("kubectl", f"--kubeconfig={plane.kubeconfig}")

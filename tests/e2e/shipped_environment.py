@@ -15,6 +15,7 @@ import yaml
 from stack_project import copy_checkout
 
 from tests.control_plane import ControlPlane, control_plane
+from tests.pins import pins
 from tests.provisioning.modules import karpenter_definitions
 
 ROLE = "palisade.dev/role"
@@ -62,11 +63,13 @@ class ShippedEnvironment:
         return completed.stdout
 
     def point_elsewhere(self) -> None:
-        """Keep the state in files of the test; everything else of the environment stays as it is shipped."""
+        """Keep the state in files of the test and pin the images; everything else stays as it is shipped."""
         document = yaml.safe_load(self._file.read_text(encoding="utf-8"))
         state = self.root.parent / "state"
         state.mkdir()
-        document["config"]["palisade:fleet"]["state"] = {"backend": state.as_uri(), "secrets_provider": "passphrase"}
+        fleet = document["config"]["palisade:fleet"]
+        fleet["state"] = {"backend": state.as_uri(), "secrets_provider": "passphrase"}
+        fleet["images"] = pins(self.name, fleet)
         self._file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
     def add_what_must_be_there(self) -> None:

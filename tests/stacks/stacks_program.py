@@ -13,6 +13,7 @@ import yaml
 from palisade.rendering import graph
 from palisade.rendering.graph import Declared, Graph
 from palisade.sizing import RPS_PER_CLUSTER
+from tests.pins import pins
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,9 +31,10 @@ def graph_of(environment: str, rps: int | None = None) -> Graph:
 
 
 def shipped_fleet(environment: str, **changes: Any) -> Any:
-    """``palisade:fleet`` of an environment that is shipped, with other sections."""
+    """``palisade:fleet`` of an environment that is shipped, its images pinned, with other sections."""
     text = (PROJECT_ROOT / f"Pulumi.{environment}.yaml").read_text(encoding="utf-8")
-    return {**yaml.safe_load(text)["config"]["palisade:fleet"], **changes}
+    fleet = yaml.safe_load(text)["config"]["palisade:fleet"]
+    return {**fleet, "images": pins(environment, fleet), **changes}
 
 
 def with_load(environment: str, rps: int) -> Any:

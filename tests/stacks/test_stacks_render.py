@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pulumi
 import pytest
 import yaml
-from stacks_program import PROJECT_ROOT, graph_of
+from stacks_program import PROJECT_ROOT, graph_of, run_program, shipped_fleet
 from typer.testing import CliRunner
 
 from palisade.__main__ import application
 from palisade.errors import ConfigurationError
 from palisade.rendering.manifests import manifests, to_yaml
+from tests.pins import pinned_project
 
 
 def test_every_object_of_the_graph_is_a_manifest_and_nothing_else() -> None:
@@ -31,8 +35,8 @@ def test_nodes_that_are_only_looked_at_are_not_rendered() -> None:
     assert "Node" not in {each["kind"] for each in manifests(graph_of("dev"))}
 
 
-def test_the_command_prints_them_for_another_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(PROJECT_ROOT)
+def test_the_command_prints_them_for_another_load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(pinned_project(PROJECT_ROOT, "prod", tmp_path / "pinned"))
     result = CliRunner().invoke(application, ["render", "prod", "--rps", "120000"], catch_exceptions=False)
     pools = [each for each in yaml.safe_load_all(result.stdout) if each["kind"] == "NodePool"]
     assert [each["metadata"]["name"] for each in pools] == [f"palisade-registry-{number}" for number in (1, 2, 3)]
@@ -42,3 +46,16 @@ def test_a_load_that_is_refused_is_explained(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(PROJECT_ROOT)
     with pytest.raises(ConfigurationError, match="3 registry hosts are listed"):
         CliRunner().invoke(application, ["render", "dev", "--rps", "50000"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
+def test_an_environment_whose_images_are_not_pinned_is_refused_with_the_command_that_pins_them(
+    environment: str,
+) -> None:
+    fleet = shipped_fleet(environment)
+    images = fleet["images"].copy()
+    del images["envoy"], images["opa"]
+    with pytest.raises(pulumi.RunError) as raised:
+        run_program(environment, {**fleet, "images": images})
+    assert "Images are not pinned: envoy, opa." in str(raised.value)
+    assert f"palisade images pin {environment}" in str(raised.value)
