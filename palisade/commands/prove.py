@@ -43,7 +43,7 @@ def prove(
         run = run_proofs(
             suite,
             chosen,
-            harden=lambda: harden(project, environment, cluster=fleet.has_cluster),
+            harden=lambda: harden(project, environment, fleet=fleet),
             require_unchanged=lambda: require_unchanged(project, environment),
         )
     if output is OutputFormat.JSON:

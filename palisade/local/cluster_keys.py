@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import yaml
 from palisade.errors import ConfigurationError
 from palisade.fleet import Fleet, FleetHost, HostGroup
 from palisade.local.certificates import Authority, Pair, Subject, new_private_key, public_key
-from palisade.local.processes import write_whole
+from palisade.local.processes import fill_folder, write_whole
 
 API_PORT = 6443
 LOOPBACK = IPv4Address("127.0.0.1")
@@ -62,15 +61,15 @@ class _ClusterKeys:
         self._registry = Authority(authorities / "registry", f"palisade {fleet.environment} registry")
 
     def write(self, kubeconfig: Path) -> None:
-        _fill(self._directory / "hosts" / self._control.name, self._of_control())
+        fill_folder(self._directory / "hosts" / self._control.name, self._of_control())
         for node in self._fleet.in_group(HostGroup.REGISTRY):
-            _fill(self._directory / "hosts" / node.name, self._of_node(node.name, node.address))
+            fill_folder(self._directory / "hosts" / node.name, self._of_node(node.name, node.address))
         operator = self._registry.issue("operator", Subject("operator"))
         # The names that podman, skopeo and docker look for in a --cert-dir.
         names = {"ca.crt": self._registry.certificate, "client.cert": operator.certificate, "client.key": operator.key}
-        _fill(self._directory / "operator/registry", names)
+        fill_folder(self._directory / "operator/registry", names)
         bootstrap = self._kubeconfig("bootstrap", Subject("palisade:bootstrap", (MASTERS,)))
-        _fill(self._directory / "operator", {"bootstrap.kubeconfig": bootstrap})
+        fill_folder(self._directory / "operator", {"bootstrap.kubeconfig": bootstrap})
         write_whole(kubeconfig, self._kubeconfig("operator", Subject("palisade:operator", (OPERATORS,))))
 
     def _of_control(self) -> dict[str, str]:
@@ -161,12 +160,3 @@ def _base64(text: str) -> str:
 
 def _files(name: str, pair: Pair) -> dict[str, str]:
     return {f"{name}.crt": pair.certificate, f"{name}.key": pair.key}
-
-
-def _fill(directory: Path, files: Mapping[str, str]) -> None:
-    """Write what differs."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name, text in files.items():
-        path = directory / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            write_whole(path, text)

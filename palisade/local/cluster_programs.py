@@ -1,15 +1,23 @@
-"""The programs that the hosts of the local cluster run: got ready on this machine, seen by the hosts."""
+"""The programs that the hosts of a local fleet run: got ready on this machine, seen by the hosts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from palisade.fleet import Fleet, HostGroup
 from palisade.local.linked import link_or_copy
 from palisade.local.places import Places
 
 TOOLS = ("kubernetes", "kube-router", "coredns", "apicurio-registry")
 """What of ``tools/`` the cluster runs."""
+VAULT_TOOLS = ("openbao",)
+"""What of ``tools/`` a fleet with a Vault runs."""
+
+
+def needed_tools(fleet: Fleet) -> tuple[str, ...]:
+    """What of ``tools/`` the hosts of this fleet run."""
+    return (*(TOOLS if fleet.has_cluster else ()), *(VAULT_TOOLS if fleet.in_group(HostGroup.VAULT) else ()))
 
 
 def provide_programs(programs: Mapping[str, Path], places: Places) -> None:

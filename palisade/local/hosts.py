@@ -19,7 +19,7 @@ from palisade.local.engine import SPECIFICATION_LABEL, Engine, FoundHost
 from palisade.local.image import HostImages
 from palisade.local.keys import HOST_KEY_TYPES, public_file, public_key
 from palisade.local.machine import Machine
-from palisade.local.nodes import is_node, mount_options
+from palisade.local.nodes import mount_options
 from palisade.local.places import Places
 from palisade.local.processes import attempt
 
@@ -70,7 +70,7 @@ class Hosts:
             "--cgroupns=private",
             "--pids-limit=-1",
             "--restart=always",
-            *(mount_options(host, self.places) if is_node(self.fleet, host) else ()),
+            *mount_options(self.fleet, host, self.places),
         )
 
     def refuse_others(self, found: Mapping[str, FoundHost]) -> None:

@@ -106,6 +106,11 @@ class Places:
         return self.state / "cluster.key"
 
     @property
+    def vault(self) -> Path:
+        """Of Vault: whom its clients trust, what its hosts are given, and the root token."""
+        return self.state / "vault"
+
+    @property
     def host_identities(self) -> tuple[str, ...]:
         """The engine's identifiers of the hosts, whether it can be asked or not."""
         directory = self.engine / "storage/overlay-containers"

@@ -171,6 +171,15 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
     partial.replace(path)
 
 
+def fill_folder(directory: Path, files: Mapping[str, str]) -> None:
+    """Have these files in a directory that only the owner may read; what differs is written, nothing is removed."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name, text in files.items():
+        path = directory / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_whole(path, text)
+
+
 def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
     # The whole session: a program that waits for its own children would otherwise end only after them.
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from palisade.config import FleetConfiguration, fleet_of
 from palisade.console import Step, Steps
 from palisade.errors import ConfigurationError
-from palisade.fleet import Fleet
+from palisade.fleet import Fleet, HostGroup
 from palisade.local import ledger
 from palisade.local.access import write_access
 from palisade.local.cluster import Cluster
-from palisade.local.cluster_programs import TOOLS, provide_programs
+from palisade.local.cluster_programs import needed_tools, provide_programs
 from palisade.local.concurrency import for_each
 from palisade.local.container_images import container_images, provide_images
 from palisade.local.engine import Engine
@@ -22,12 +22,14 @@ from palisade.local.places import Places
 from palisade.local.processes import write_whole
 from palisade.local.programs import install
 from palisade.local.requirements import Needs, require
+from palisade.local.vault_keys import make_vault_keys
 from palisade.project import Project
 from palisade.tools import ensure, step_titles
 
-CHECK, KEYS, IMAGE, CONTAINER_IMAGES, START, REACH, CLUSTER = (
+CHECK, KEYS, VAULT_KEYS, IMAGE, CONTAINER_IMAGES, START, REACH, CLUSTER = (
     "Check this machine",
     "SSH keys",
+    "Keys of Vault",
     "Host image",
     "Images of the cluster",
     "Start the hosts",
@@ -42,10 +44,12 @@ def up_steps(configuration: FleetConfiguration, project: Project) -> list[str]:
     Raises:
         ConfigurationError: a definition in ``tools/`` is refused.
     """
-    if not fleet_of(configuration).has_cluster:
-        return [CHECK, KEYS, IMAGE, START, REACH]
-    tools = step_titles(project, TOOLS)
-    return [CHECK, *tools, KEYS, IMAGE, CONTAINER_IMAGES, START, REACH, CLUSTER]
+    fleet = fleet_of(configuration)
+    tools = step_titles(project, needed_tools(fleet))
+    keys = [KEYS, *([VAULT_KEYS] if fleet.in_group(HostGroup.VAULT) else [])]
+    if not fleet.has_cluster:
+        return [CHECK, *tools, *keys, IMAGE, START, REACH]
+    return [CHECK, *tools, *keys, IMAGE, CONTAINER_IMAGES, START, REACH, CLUSTER]
 
 
 def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may_install: bool = True) -> Fleet:
@@ -69,7 +73,8 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
     places = Places.of(fleet.environment)
     with steps.step(CHECK) as step:
         machine = _check(configuration, places, step, may_install=may_install)
-    programs = ensure(project, TOOLS, steps) if fleet.has_cluster else {}
+    tools = needed_tools(fleet)
+    programs = ensure(project, tools, steps) if tools else {}
     images = HostImages.of(project.root / "images", places.images)
     hosts = Hosts(engine=Engine(places), places=places, images=images, fleet=fleet, machine=machine)
     with exclusive(places.lock, waiting=lambda holder: step.note(_waiting(places, holder))):
@@ -79,13 +84,17 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
         hosts.engine.prepare(machine)
         with steps.step(KEYS):
             make_keys(places, [host.name for host in fleet.hosts])
+        if fleet.in_group(HostGroup.VAULT):
+            with steps.step(VAULT_KEYS):
+                make_vault_keys(places.vault, fleet)
         found = hosts.engine.found_hosts()
         hosts.refuse_others(found)
         write_access(fleet, places)
         with steps.step(IMAGE, usually="30 s the first time") as step:
             step.outcome = _grouped({image.kind: image.provide(hosts.engine) for image in images.needed(fleet)})
-        if fleet.has_cluster:
+        if programs:
             provide_programs(programs, places)
+        if fleet.has_cluster:
             with steps.step(CONTAINER_IMAGES, usually="a minute the first time") as step:
                 step.outcome = _container_images(hosts, project)
         with steps.step(START) as step:

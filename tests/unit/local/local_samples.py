@@ -37,6 +37,13 @@ CLUSTER_FLEET = FLEET.model_copy(
 )
 """The same with a cluster of its own."""
 
+
+def with_vault(fleet: Fleet) -> Fleet:
+    """The same with a Vault."""
+    host = FleetHost(name="vault-1", group=HostGroup.VAULT, address=IPv4Address("10.79.0.41"))
+    return fleet.model_copy(update={"hosts": (*fleet.hosts, host)})
+
+
 ORDINARY = Machine(
     root=True,
     missing_capabilities=(),

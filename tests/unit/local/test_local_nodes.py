@@ -4,14 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from local_samples import CLUSTER_FLEET, FLEET, machine, places
+from local_samples import CLUSTER_FLEET, FLEET, machine, places, with_vault
 
-from palisade.fleet import FleetHost
+from palisade.fleet import FleetHost, HostGroup
+from palisade.local.cluster_programs import needed_tools
 from palisade.local.engine import Engine
 from palisade.local.hosts import Hosts
 from palisade.local.image import HostImages
 from palisade.local.keys import make_keys
-from palisade.local.nodes import is_node, volumes
+from palisade.local.nodes import is_node, mount_options, runs_programs, volumes
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -58,3 +59,22 @@ def test_without_a_control_host_a_registry_host_is_a_host_like_any_other(hosts: 
     assert bare.create_arguments(named("registry-1"))[-2] == hosts.images.host.name
     assert bare.specification(named("registry-1")) != hosts.specification(named("registry-1"))
     assert bare.specification(named("db-1")) == hosts.specification(named("db-1"))
+
+
+def test_in_a_fleet_with_a_vault_every_host_but_the_bastion_sees_the_programs(hosts: Hosts) -> None:
+    fleet = with_vault(FLEET)
+    seeing = [host.name for host in fleet.hosts if runs_programs(fleet, host)]
+    assert seeing == ["registry-1", "db-1", "vault-1"]
+    with_a_vault = replace(hosts, fleet=fleet)
+    programs = {f"--volume={hosts.places.state}/programs:/opt/palisade/bin:ro"}
+    assert mounts(with_a_vault, "db-1") == programs
+    (vault,) = fleet.in_group(HostGroup.VAULT)
+    assert set(mount_options(fleet, vault, hosts.places)) == programs
+    assert hosts.images.of_host(fleet, vault) == hosts.images.host
+
+
+def test_a_fleet_needs_the_programs_that_its_hosts_run() -> None:
+    assert needed_tools(FLEET) == ()
+    assert needed_tools(with_vault(FLEET)) == ("openbao",)
+    assert needed_tools(with_vault(CLUSTER_FLEET))[-1] == "openbao"
+    assert "openbao" not in needed_tools(CLUSTER_FLEET)
