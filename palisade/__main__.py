@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import typer
 
-from palisade.commands import images, inventory, local, plan, registry, secrets, stack, vault
+from palisade.commands import access, images, inventory, local, plan, registry, secrets, stack, vault
 from palisade.commands.environment import environment
 from palisade.commands.prove import prove
 from palisade.commands.render import render
@@ -24,6 +24,7 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+application.add_typer(access.application, name="access")
 application.add_typer(local.application, name="local")
 application.add_typer(registry.application, name="registry")
 application.add_typer(images.application, name="images")

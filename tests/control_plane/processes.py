@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import time
@@ -49,6 +50,19 @@ class Daemon:
                 what = f"ended with {self._process.returncode}" if ended else f"is not ready after {seconds:.0f} s"
                 raise AssertionError(f"{self.name} {what}:\n{self.log.read_text(errors='replace')[-_LOG_CHARACTERS:]}")
             time.sleep(_LOOK_SECONDS)  # between two looks at the condition
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """Wait until the process has ended by itself; its exit code."""
+        return self._process.wait(seconds)
 
     def stop(self) -> None:
         """End the process; kill it if it does not end."""
