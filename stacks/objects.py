@@ -35,7 +35,12 @@ class Component(pulumi.ComponentResource):
 
 
 def metadata(
-    name: str, *, why: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    name: str,
+    *,
+    why: str,
+    namespace: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> ObjectMetaArgs:
     """Name and labels of an object.
 
@@ -44,7 +49,11 @@ def metadata(
         why: What it is for, in one sentence.
         namespace: Where it is; None for an object of the whole cluster.
         labels: What it has beside :data:`LABELS`.
+        annotations: What it has beside :data:`WHY_ANNOTATION`.
     """
     return ObjectMetaArgs(
-        name=name, namespace=namespace, labels={**LABELS, **(labels or {})}, annotations={WHY_ANNOTATION: why}
+        name=name,
+        namespace=namespace,
+        labels={**LABELS, **(labels or {})},
+        annotations={WHY_ANNOTATION: why, **(annotations or {})},
     )

@@ -161,7 +161,13 @@ class Registry(Component):
     def _service(self) -> None:
         Service(
             REGISTRY,
-            metadata=metadata(REGISTRY, namespace=NAMESPACE, why="The registry's only way in: TLS is passed through"),
+            metadata=metadata(
+                REGISTRY,
+                namespace=NAMESPACE,
+                why="The registry's only way in: TLS is passed through",
+                # Nobody gives it an address where it has some; nothing would come of waiting for one.
+                annotations={"pulumi.com/skipAwait": "true"} if self._args.addresses else {},
+            ),
             spec=ServiceSpecArgs(
                 type="LoadBalancer",
                 # Keeps the client's address, and never sends a request to a node without a registry pod.

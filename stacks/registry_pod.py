@@ -54,6 +54,8 @@ PORTS: Mapping[str, int] = {"apis": 443, "management": 8443}
 """What Envoy publishes."""
 HEALTH_PORT = 8081
 READ_ONLY = 0o440
+BUNDLE_MEBIBYTES = 16
+"""What the last good bundle may take; a ConfigMap holds 1 MiB, and there are the files that it is unpacked from."""
 
 ENVOY, OPA, APICURIO = "envoy", "opa", "apicurio"
 EDGE, ROOT = "edge", "fleet-root"
@@ -61,7 +63,9 @@ EDGE, ROOT = "edge", "fleet-root"
 OPA_BUNDLE = "opa-bundle"
 DATABASE_SECRET = "registry-database"  # noqa: S105 - the name of a Secret, not what is in it
 AUTHORITY = "/etc/palisade/authority"
+BUNDLE_DIRECTORY = "/etc/opa-bundle"
 _DECISIONS = "decisions"
+_LAST_GOOD = "last-good-bundle"
 _TEMPORARY = "temporary"
 _HOSTNAME_LABEL = "kubernetes.io/hostname"
 
@@ -70,9 +74,15 @@ MOUNTS: Mapping[str, Mapping[str, tuple[str, bool]]] = {
         "envoy": ("/etc/envoy", True),
         EDGE: ("/etc/palisade/certificates", True),
         ROOT: (AUTHORITY, True),
+        OPA_BUNDLE: (BUNDLE_DIRECTORY, True),
         _DECISIONS: ("/run/opa", True),
     },
-    OPA: {"opa": ("/etc/opa", True), OPA_BUNDLE: ("/etc/opa-bundle", True), _DECISIONS: ("/run/opa", False)},
+    OPA: {
+        "opa": ("/etc/opa", True),
+        OPA_BUNDLE: (BUNDLE_DIRECTORY, True),
+        _DECISIONS: ("/run/opa", False),
+        _LAST_GOOD: ("/var/lib/opa", False),
+    },
     APICURIO: {ROOT: (AUTHORITY, True), _TEMPORARY: ("/tmp", False)},  # noqa: S108 - a directory of the pod alone
 }
 """Each container's volumes: the directory, and whether it is read-only."""
@@ -89,6 +99,8 @@ class RegistryPod:
     """What the pod asks for."""
     arguments: Mapping[str, Sequence[str]]
     """What each container's program is called with."""
+    environment: Mapping[str, Mapping[str, str]]
+    """The environment variables of each container, beside those that follow from its room."""
     files: Mapping[str, Mapping[str, str]]
     """The files of each ConfigMap by its name."""
     read_at_start: Mapping[str, Sequence[str]]
@@ -160,7 +172,7 @@ class RegistryPod:
             image=self.images[row.image],
             image_pull_policy="IfNotPresent",
             args=list(self.arguments.get(row.name, ())),
-            env=list(self._environment()) if row.name == APICURIO else [],
+            env=list(self._environment(row.name, room)),
             ports=[ContainerPortArgs(name=name, container_port=port, protocol="TCP") for name, port in ports.items()],
             resources=ResourceRequirementsArgs(
                 requests=asked,
@@ -193,7 +205,16 @@ class RegistryPod:
             failure_threshold=failures or probe.failures,
         )
 
-    def _environment(self) -> Iterator[EnvVarArgs]:
+    def _environment(self, container: str, room: Resources) -> Iterator[EnvVarArgs]:
+        variables = dict(self.environment.get(container, {}))
+        if container == OPA:
+            # From there on it collects garbage, whatever else is set: before the kernel ends it.
+            variables["GOMEMLIMIT"] = f"{room.memory_mib * self.table.go_memory_percent // 100}MiB"
+        yield from (EnvVarArgs(name=name, value=value) for name, value in sorted(variables.items()))
+        if container == APICURIO:
+            yield from self._registry_environment()
+
+    def _registry_environment(self) -> Iterator[EnvVarArgs]:
         hosts = ",".join(f"{address}:5432" for address in self.databases)
         options = f"sslmode=verify-full&sslrootcert={AUTHORITY}/ca.crt&targetServerType=primary&connectTimeout=5"
         plain = {
@@ -226,6 +247,7 @@ class RegistryPod:
         for name in (EDGE, ROOT):
             yield VolumeArgs(name=name, secret=SecretVolumeSourceArgs(secret_name=name, default_mode=READ_ONLY))
         yield VolumeArgs(name=_DECISIONS, empty_dir=EmptyDirVolumeSourceArgs(medium="Memory", size_limit="1Mi"))
+        yield VolumeArgs(name=_LAST_GOOD, empty_dir=EmptyDirVolumeSourceArgs(size_limit=f"{BUNDLE_MEBIBYTES}Mi"))
         temporary = EmptyDirVolumeSourceArgs(size_limit=f"{self.table.temporary_mib}Mi")
         yield VolumeArgs(name=_TEMPORARY, empty_dir=temporary)
 

@@ -50,6 +50,7 @@ class RegistryTable(Section):
     probe: ProbeRow
     temporary_mib: int
     java_heap_percent: int
+    go_memory_percent: int
 
     @model_validator(mode="after")
     def _adds_up(self) -> RegistryTable:

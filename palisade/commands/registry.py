@@ -112,7 +112,7 @@ def export(
         print_json({"file": str(path), "changed": changed, **apis.model_dump(mode="json")})
         return
     versions = len(apis.apis)
-    ANSWER.print(f"{versions} versions are written to {path}." if changed else f"{path} is as it was.", soft_wrap=True)
+    ANSWER.print(f"Versions written to {path}: {versions}." if changed else f"{path} is as it was.", soft_wrap=True)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import asyncio
 import json
 import runpy
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,20 @@ def run_program(
     Raises:
         RunError: the program refused its configuration or what it found.
     """
+    return run(lambda: _run(root), environment, fleet, found=found)
+
+
+def run(
+    program: Callable[[], None], environment: str, fleet: Any, *, found: Mapping[str, Mapping[str, Any]] | None = None
+) -> Graph:
+    """Run something that declares resources, as :func:`run_program` runs a project's program.
+
+    Args:
+        program: Declares them.
+        environment: The name of the stack.
+        fleet: What stands under ``palisade:fleet``; None for a stack without configuration.
+        found: What the cluster has; None means that nobody knows.
+    """
     graph = Graph()
     monitor = _NoteTaker(graph, found or {})
     loop = asyncio.new_event_loop()
@@ -154,7 +168,7 @@ def run_program(
         SETTINGS.outputs.clear()
         config = {} if fleet is None else {CONFIGURATION_KEY: json.dumps(fleet)}
         pulumi.runtime.set_all_config(config)
-        loop.run_until_complete(run_in_stack(lambda: _run(root)))
+        loop.run_until_complete(run_in_stack(program))
     finally:
         loop.close()
         asyncio.set_event_loop(None)
