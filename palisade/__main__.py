@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import typer
 
-from palisade.commands import access, images, inventory, local, plan, registry, secrets, stack, vault
+from palisade.commands import access, bundle, images, inventory, local, plan, registry, secrets, stack, vault
 from palisade.commands.environment import environment
 from palisade.commands.prove import prove
 from palisade.commands.render import render
@@ -31,6 +31,7 @@ application.add_typer(images.application, name="images")
 application.add_typer(stack.application, name="stack")
 application.add_typer(vault.application, name="vault")
 application.add_typer(secrets.application, name="secrets")
+application.add_typer(bundle.application, name="bundle")
 application.command()(environment)
 application.command()(plan.plan)
 application.command()(inventory.inventory)

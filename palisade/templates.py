@@ -22,3 +22,19 @@ def markup_environment(directory: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def text_environment(directory: str) -> Environment:
+    """An environment for files of programs: values are written as they are.
+
+    Args:
+        directory: The directory below ``templates/`` that names are looked up in.
+    """
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES / directory),
+        autoescape=False,  # noqa: S701 - no markup
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,15 @@ class FakeEngine:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    (tmp_path / "programs").mkdir()
-    (tmp_path / "programs/coredns").write_bytes(b"one")
-    return tmp_path / "programs"
+    """Something under the name of each program that a recipe copies."""
+    directory = tmp_path / "programs"
+    directory.mkdir()
+    for recipe in IMAGES.glob("*/Containerfile"):
+        for context, name in pairwise(recipe.read_text(encoding="utf-8").split()):
+            if context in {"--from=programs", "--from=unpacked"}:
+                suffix = ".tar.gz" if context.endswith("unpacked") else ""
+                (directory / f"{name}{suffix}").write_bytes(b"one")
+    return directory
 
 
 @pytest.fixture

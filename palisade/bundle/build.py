@@ -1,0 +1,79 @@
+"""Makes the bundle of an environment from ``policies/api``, the registry and the configuration, and keeps it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from palisade.bundle.archive import Bundle
+from palisade.bundle.lookup import lookup
+from palisade.bundle.signing import Signer
+from palisade.config import FleetConfiguration
+from palisade.errors import MachineError
+from palisade.project import fleet_state_directory
+from palisade.registry.model import Apis
+
+POLICIES = Path("policies/api")
+BUNDLE_FILE = "bundle.tar.gz"
+KEY_FILE = "bundle-signing.pub"
+"""Beside the bundle: the public key that checks it."""
+_TESTS = "_test.rego"
+
+
+@dataclass(frozen=True)
+class Built:
+    """A bundle that was written."""
+
+    file: Path
+    key_file: Path
+    revision: str
+    is_new: bool
+    """Whether the file held something else before."""
+
+
+def bundle_file(environment: str) -> Path:
+    """Where the bundle of an environment is kept."""
+    return fleet_state_directory(environment) / BUNDLE_FILE
+
+
+def bundle_of(root: Path, configuration: FleetConfiguration, apis: Apis) -> Bundle:
+    """What the bundle of an environment has to hold now.
+
+    Args:
+        root: The checkout.
+        configuration: The environment.
+        apis: What is registered.
+    """
+    folder = root / POLICIES
+    policies = {
+        str(path.relative_to(folder.parent)): path.read_bytes()
+        for path in sorted(folder.rglob("*.rego"))
+        if not path.name.endswith(_TESTS)
+    }
+    data = lookup(apis, configuration.access.required_headers, configuration.tls.minimum_version)
+    return Bundle(policies, data, configuration.environment)
+
+
+def write_bundle(bundle: Bundle, signer: Signer, file: Path) -> Built:
+    """Sign a bundle and put it into its place, beside its key; a bundle that is the same stays untouched.
+
+    Raises:
+        PalisadeError: it cannot be signed or written.
+    """
+    archive, key_file = bundle.archive(signer), file.with_name(KEY_FILE)
+    changed = [_replaced(key_file, signer.public_key().encode()), _replaced(file, archive)]
+    return Built(file, key_file, bundle.revision, any(changed))
+
+
+def _replaced(path: Path, content: bytes) -> bool:
+    try:
+        if path.is_file() and path.read_bytes() == content:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_bytes(content)
+        partial.rename(path)
+    except OSError as error:
+        raise MachineError(f"The file cannot be written: {error.strerror}.", where=str(path)) from error
+    return True

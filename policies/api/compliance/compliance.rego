@@ -1,0 +1,202 @@
+# METADATA
+# title: Who may call which API
+# description: |
+#   Asked by Envoy for every request, after it has checked the bearer token. Nothing is allowed but an operation that
+#   the registry knows, over a TLS version that is good enough, for a caller with a role and the attributes it asks for.
+#
+#   What is decided on is what Envoy says: the path as it was sent, the claims of the token that it has verified, the
+#   TLS version that it has negotiated. "palisade bundle build" makes data.registry and data.required_headers.
+# schemas:
+#   - input: schema.request
+package api.compliance
+
+# METADATA
+# description: What Envoy is told. Where there is no decision at all, Envoy answers 503.
+# entrypoint: true
+decision := {
+	"allowed": true,
+	"http_status": 200,
+	"headers": {},
+	"response_headers_to_add": operation.response_headers,
+	"dynamic_metadata": {"rule": "allowed", "route": operation.route, "bundle_revision": revision},
+} if {
+	allowed
+} else := {
+	"allowed": false,
+	"http_status": refusals[refusal].status,
+	"headers": refusals[refusal].headers,
+	"body": refusals[refusal].body,
+	"dynamic_metadata": {"rule": refusal, "route": route, "bundle_revision": revision},
+}
+
+default allowed := false
+
+allowed if {
+	is_served
+	is_authenticated
+	headers_are_there
+	tls_is_sufficient
+	has_a_role
+	has_every_attribute
+}
+
+default refusal := "attribute"
+
+# Why not: the first thing that is wrong. Who has no token learns nothing of roles, nor who has no role of attributes.
+refusal := "unregistered" if {
+	not operation
+} else := "disabled" if {
+	not is_served
+} else := "unauthenticated" if {
+	not is_authenticated
+} else := "header" if {
+	not headers_are_there
+} else := "tls" if {
+	not tls_is_sufficient
+} else := "role" if {
+	not has_a_role
+}
+
+# --- what is asked ----------------------------------------------------------------------------------------------------
+
+request := input.attributes.request.http
+
+# The query string is no part of what is decided on.
+path := split(request.path, "?")[0]
+
+# A path that a server behind Envoy could read as another one is nobody's: dot segments, empty segments (a slash at the
+# end makes one), path parameters (";"), backslashes, and escapes of what needs none ("%61dmin" is "admin" to a server).
+path_is_plain if {
+	not contains(path, "/.")
+	not contains(path, "%")
+	regex.match(`^/(?:[A-Za-z0-9._~:@!$&'()*+,=-]+(?:/[A-Za-z0-9._~:@!$&'()*+,=-]+)*)?$`, path)
+}
+
+path_is_plain if {
+	contains(path, "%")
+	not contains(path, "/.")
+	regex.match(path_with_escapes, path)
+}
+
+path_with_escapes := concat("", [
+	`^(?:/(?:[A-Za-z0-9._~:@!$&'()*+,=-]`,
+	# A blank and of the signs of ASCII those that mean nothing in a path: " & ' ( ) * + , : < = > @ [ ] ^ ` { | } and ! $
+	`|%(?:2[0124]|2[6-9A-Ca-c]|3[AC-Eac-e]|40|5[BDEbde]|60|7[B-Db-d])`,
+	# UTF-8 beyond ASCII, well-formed and as short as it can be (RFC 3629, section 4).
+	`|%[Cc][2-9A-Fa-f]%[89ABab][0-9A-Fa-f]`,
+	`|%[Dd][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]`,
+	`|%[Ee]0%[ABab][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]`,
+	`|%[Ee][1-9A-CEFa-cef](?:%[89ABab][0-9A-Fa-f]){2}`,
+	`|%[Ee][Dd]%[89][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]`,
+	`|%[Ff]0%[9ABab][0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){2}`,
+	`|%[Ff][1-3](?:%[89ABab][0-9A-Fa-f]){3}`,
+	`|%[Ff]4%8[0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f]){2}`,
+	`)+)+$`,
+])
+
+# --- which operation it is --------------------------------------------------------------------------------------------
+
+operation := data.registry.exact[request.method][path] if {
+	path_is_plain
+} else := data.registry.templates[request.method][templates[0]] if {
+	path_is_plain
+}
+
+# The templates that fit, the most exact one first. A shape is a patch that puts "{}" in the place of each parameter;
+# the shapes of a method stand under the number of parts of a path, so that few are tried.
+templates := [key |
+	segments := split(path, "/")
+	some shape in data.registry.shapes[request.method][count(segments)]
+	key := concat("/", json.patch(segments, shape))
+	data.registry.templates[request.method][key]
+]
+
+default route := ""
+
+route := operation.route
+
+is_served if operation.state in {"ENABLED", "DEPRECATED"}
+
+# --- who asks, and how ------------------------------------------------------------------------------------------------
+
+# Only Envoy's own filter writes here; whatever a client calls its headers, it ends under request.headers.
+claims := input.attributes.metadataContext.filterMetadata["envoy.filters.http.jwt_authn"].claims
+
+is_authenticated if is_object(claims)
+
+headers_are_there if {
+	every header in data.required_headers {
+		regex.match(header.pattern, request.headers[header.name])
+	}
+}
+
+# Envoy removes this header from what clients send and writes the version that it has negotiated.
+tls_is_sufficient if operation.tls_versions[request.headers["x-palisade-tls-version"]]
+
+# A claim that is no list of roles is no role.
+has_a_role if {
+	is_array(claims.roles)
+	some role in claims.roles
+	operation.roles[role]
+}
+
+has_every_attribute if {
+	every name, values in operation.attributes {
+		has_value(claims[name], values)
+	}
+}
+
+has_value(claim, values) if values[claim]
+
+has_value(claim, values) if {
+	is_array(claim)
+	some one in claim
+	values[one]
+}
+
+# --- what is answered -------------------------------------------------------------------------------------------------
+
+default revision := ""
+
+revision := data.system.bundles.api.manifest.revision
+
+answer_headers := {"content-type": "application/problem+json", "cache-control": "no-store"}
+
+# Answers as RFC 9457 describes them; an answer never says which role, attribute or version would have been enough.
+refusals := {
+	"unregistered": {
+		"status": 404,
+		"headers": answer_headers,
+		"body": `{"status":404,"title":"Not found","detail":"No registered API has this operation."}`,
+	},
+	"disabled": {
+		"status": 410,
+		"headers": answer_headers,
+		"body": `{"status":410,"title":"Gone","detail":"This version of the API has been retired."}`,
+	},
+	"unauthenticated": {
+		"status": 401,
+		"headers": object.union(answer_headers, {"www-authenticate": "Bearer"}),
+		"body": `{"status":401,"title":"Unauthorized","detail":"A valid bearer token is needed."}`,
+	},
+	"header": {
+		"status": 400,
+		"headers": answer_headers,
+		"body": `{"status":400,"title":"Bad request","detail":"A mandatory header is missing or malformed."}`,
+	},
+	"tls": {
+		"status": 403,
+		"headers": answer_headers,
+		"body": `{"status":403,"title":"Forbidden","detail":"The operation needs a later version of TLS."}`,
+	},
+	"role": {
+		"status": 403,
+		"headers": answer_headers,
+		"body": `{"status":403,"title":"Forbidden","detail":"The caller has no role that may do this."}`,
+	},
+	"attribute": {
+		"status": 403,
+		"headers": answer_headers,
+		"body": `{"status":403,"title":"Forbidden","detail":"The caller has the role, but not for this."}`,
+	},
+}
