@@ -1,8 +1,8 @@
 """Turns each check on each target into one check result.
 
-A check function names the fixtures ``control`` and ``observation`` (and ``host``, ``readings``, ``network``, ``nodes``,
-``cluster`` as it needs them); which controls and targets it gets is data: the control registry names the function, the
-fleet has the hosts.
+A check function names the fixtures ``control`` and ``observation`` (and ``host``, ``readings``, ``readings_of``,
+``network``, ``nodes``, ``cluster`` as it needs them); which controls and targets it gets is data: the control registry
+names the function, the fleet has the hosts.
 Nothing but a check that ran to its end, and recorded what it read, is a pass.
 """
 
@@ -156,6 +156,11 @@ class VerificationPlugin:
     def nodes_fixture(self) -> tuple[Readings, ...]:
         """The readings of the hosts on which pods run."""
         return tuple(self.readings_of(host) for host in nodes_of(self.connections.fleet))
+
+    @pytest.fixture(name="readings_of")
+    def readings_of_fixture(self) -> Callable[[FleetHost], Readings]:
+        """The readings of another host, from which something is tried."""
+        return self.readings_of
 
     def readings_of(self, target: FleetHost) -> Readings:
         """The readings of a host; the same object for all checks."""
