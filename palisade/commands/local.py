@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from palisade.commands.demo import demo
 from palisade.config import fleet_of, load_configuration
 from palisade.console import ANSWER, OutputFormat, Steps, print_json
 from palisade.errors import ConfigurationError, PalisadeError
@@ -26,6 +27,7 @@ from palisade.project import Project
 from palisade.stack.forget import forget_state
 
 application = typer.Typer(help="Start, inspect and stop the fleet on this machine.", no_args_is_help=True)
+application.command()(demo)
 
 Environment = Annotated[str, typer.Option("--environment", help="The environment whose configuration is used.")]
 Output = Annotated[OutputFormat, typer.Option("--output", help="How the answer is printed.")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -144,6 +143,22 @@ class Edge:
         self.opa.send(signal.SIGKILL)
         self.opa.wait(5)
 
+    @contextmanager
+    def hung_opa(self) -> Iterator[None]:
+        """Have OPA hang: a busy machine takes a moment to stop all its threads."""
+        self.opa.send(signal.SIGSTOP)
+        try:
+            self.opa.wait_until(lambda: thread_states(self.opa.pid) == {"T"}, 5)
+            yield
+        finally:
+            self.opa.send(signal.SIGCONT)
+
+
+def thread_states(process: int) -> set[str]:
+    """The states of the threads of a process, as proc(5) writes them."""
+    texts = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/stat")]
+    return {text.rpartition(")")[2].split()[0] for text in texts}
+
 
 def opa_program() -> str:
     """OPA with the Envoy plugin: on PATH, or in the cache of tools."""
@@ -246,8 +261,3 @@ def pattern(path: str) -> str:
     import re  # noqa: PLC0415
 
     return re.sub(r"\{[^}]*\}", "[^/]+", path.replace(".", r"\."))
-
-
-def environment_without_proxies() -> dict[str, str]:
-    """The variables of this process, but for those that send requests elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
