@@ -59,7 +59,7 @@ def kubeconfig(configuration: FleetConfiguration, cluster: Cluster) -> Path | No
 def platform_arguments(configuration: FleetConfiguration, cluster: Cluster, adopter: Provider) -> PlatformArgs:
     """Namespaces with room for the whole fleet."""
     if cluster.provisioner is Provisioner.KARPENTER:
-        nodes = _scale(configuration).nodes
+        nodes = scale_of(configuration).nodes
     else:
         nodes = len(configuration.hosts_in(HostGroup.REGISTRY))
     return PlatformArgs(registry_nodes=nodes, registry_pod=registry_pod(configuration, cluster), adopter=adopter)
@@ -116,7 +116,7 @@ def node_pools_arguments(configuration: FleetConfiguration, cluster: Cluster) ->
     if cluster.node_class is None or cluster.instance_labels is None:
         return None
     return NodePoolsArgs(
-        scale=_scale(configuration),
+        scale=scale_of(configuration),
         zones=cluster.zones,
         node_class=cluster.node_class,
         instance_labels=cluster.instance_labels,
@@ -134,7 +134,7 @@ def existing_nodes_arguments(configuration: FleetConfiguration, cluster: Cluster
         needs=NodeNeeds(
             room=pod if configuration.is_local else whole,
             zones=cluster.zones,
-            scale=None if configuration.is_local else _scale(configuration),
+            scale=None if configuration.is_local else scale_of(configuration),
         ),
     )
 
@@ -151,5 +151,6 @@ def _addresses(configuration: FleetConfiguration, group: str) -> tuple[IPv4Netwo
     return tuple(IPv4Network(host.address) for host in configuration.hosts if host.group.value == group)
 
 
-def _scale(configuration: FleetConfiguration) -> Scale:
+def scale_of(configuration: FleetConfiguration) -> Scale:
+    """The plan of an environment."""
     return scale_for(configuration.traffic.peak_rps, configuration.registry.minimum_nodes)

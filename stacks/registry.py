@@ -55,8 +55,6 @@ class Pods:
 class RegistryArgs:
     """What the registry is made from."""
 
-    after: Namespace
-    """Its namespace, which must be there first."""
     pod: RegistryPod
     pods: Pods
     bundle: bytes
@@ -70,16 +68,34 @@ class RegistryArgs:
 class Registry(Component):
     """Service account, configuration, Deployment, disruption budget, autoscaler and Service."""
 
-    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self,
+        name: str,
+        args: RegistryArgs,
+        opts: pulumi.ResourceOptions,
+        *,
+        namespace: Namespace,
+        after: Sequence[pulumi.Resource] = (),
+    ) -> None:
+        """Declare it.
+
+        Args:
+            name: Its name in Pulumi.
+            args: What it is made from.
+            opts: Its provider.
+            namespace: Its namespace, which must be there first.
+            after: What its pods cannot start without, such as the certificate of the edge.
+        """
         super().__init__(name, opts)
         self._args = args
+        self._namespace = namespace
         account = ServiceAccount(
             REGISTRY,
             metadata=metadata(REGISTRY, namespace=NAMESPACE, why="Whose name is in the registry's certificate"),
             automount_service_account_token=False,
-            opts=self.child(args.after),
+            opts=self.child(namespace),
         )
-        deployment = self._deployment(account, *self._configuration())
+        deployment = self._deployment(account, *self._configuration(), *after)
         PodDisruptionBudget(
             REGISTRY,
             metadata=metadata(REGISTRY, namespace=NAMESPACE, why="While nodes are replaced, one pod at a time is gone"),
@@ -88,7 +104,7 @@ class Registry(Component):
                 selector=LabelSelectorArgs(match_labels=dict(POD_LABELS)),
                 unhealthy_pod_eviction_policy="AlwaysAllow",
             ),
-            opts=self.child(args.after),
+            opts=self.child(namespace),
         )
         if not args.pods.is_fixed:
             self._autoscaler(deployment)
@@ -105,7 +121,7 @@ class Registry(Component):
                 name,
                 metadata=metadata(name, namespace=NAMESPACE, why=whys[name]),
                 data=dict(files),
-                opts=self.child(self._args.after),
+                opts=self.child(self._namespace),
             )
             for name, files in sorted(self._args.pod.files.items())
         ]
@@ -115,7 +131,7 @@ class Registry(Component):
                 OPA_BUNDLE, namespace=NAMESPACE, why="The signed policies and what they know of the APIs"
             ),
             binary_data={BUNDLE_FILE: base64.b64encode(self._args.bundle).decode("ascii")},
-            opts=self.child(self._args.after),
+            opts=self.child(self._namespace),
         )
         return [*maps, bundle]
 
@@ -137,7 +153,7 @@ class Registry(Component):
                 ),
                 template=self._args.pod.template(),
             ),
-            opts=self.child(self._args.after, *after),
+            opts=self.child(self._namespace, *after),
         )
 
     def _autoscaler(self, deployment: Deployment) -> None:
@@ -155,7 +171,7 @@ class Registry(Component):
                     MetricSpecArgs(type="Resource", resource=ResourceMetricSourceArgs(name="cpu", target=target)),
                 ],
             ),
-            opts=self.child(self._args.after, deployment),
+            opts=self.child(self._namespace, deployment),
         )
 
     def _service(self) -> None:
@@ -180,5 +196,5 @@ class Registry(Component):
                     for name, port in PORTS.items()
                 ],
             ),
-            opts=self.child(self._args.after),
+            opts=self.child(self._namespace),
         )

@@ -43,10 +43,8 @@ NETWORKS = (IPv4Network("10.0.0.0/8"),)
 def declared(pod: RegistryPod = POD, pods: Pods = Pods(3, 11), addresses: tuple[IPv4Address, ...] = ()) -> Graph:  # noqa: B008 - it is frozen
     def program() -> None:
         namespace = Namespace("palisade-registry")
-        args = RegistryArgs(
-            after=namespace, pod=pod, pods=pods, bundle=b"a bundle", clients=NETWORKS, addresses=addresses
-        )
-        Registry("registry", args, pulumi.ResourceOptions())
+        args = RegistryArgs(pod=pod, pods=pods, bundle=b"a bundle", clients=NETWORKS, addresses=addresses)
+        Registry("registry", args, pulumi.ResourceOptions(), namespace=namespace)
 
     return graph.run(program, "prod", None)
 

@@ -1,0 +1,108 @@
+"""From the configuration, the registered APIs and the policy bundle to the arguments of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pulumi_kubernetes.core.v1 import Namespace
+
+from palisade.access_path import opa
+from palisade.access_path.model import access_path
+from palisade.access_path.rendering import BOOTSTRAP, envoy_arguments, render_envoy
+from palisade.bundle.build import KEY_FILE, bundle_file
+from palisade.config import FleetConfiguration
+from palisade.config_cluster import Cluster
+from palisade.errors import ConfigurationError
+from palisade.fleet import HostGroup
+from palisade.images.references import image_reference
+from palisade.registry.model import read_apis
+from palisade.sizing import MILLICPU_PER_VCPU, SPARE_NODES_PER_CLUSTER, Resources
+from stacks.arguments import registry_pod, scale_of
+from stacks.registry import NAMESPACE, Pods, RegistryArgs
+from stacks.registry_pod import APICURIO, ENVOY, OPA, RegistryPod
+from stacks.registry_table import RegistryTable, divided
+from stacks.tables import read_table
+from stacks.upstream import UPSTREAM, UpstreamArgs
+
+OPA_DIRECTORY = "/etc/opa"
+_HEAP_PERCENT = 80
+"""How much of its container's memory Envoy may use before it refuses requests."""
+_JAVA_IMAGE = "apicurio-registry"
+
+
+def registry_arguments(configuration: FleetConfiguration, cluster: Cluster) -> RegistryArgs:
+    """The registry of an environment; asked for before anything is declared, because it may be refused.
+
+    Raises:
+        ConfigurationError: there is no policy bundle, an image is not pinned, or nothing says whose tokens count.
+    """
+    environment = configuration.environment
+    bundle = _read(bundle_file(environment), environment)
+    key = _read(bundle_file(environment).with_name(KEY_FILE), environment).decode("ascii")
+    table = read_table("registry", RegistryTable)
+    room = registry_pod(configuration, cluster)
+    path = access_path(configuration, read_apis(environment))
+    heap = divided(room, table.containers)[ENVOY].memory_mib * _HEAP_PERCENT // 100
+    path = replace(
+        path, access=path.access.model_copy(update={"envoy_heap_mib": min(path.access.envoy_heap_mib, heap)})
+    )
+    pod = RegistryPod(
+        table=table,
+        images={name: image_reference(configuration, name) for name in (ENVOY, OPA, _JAVA_IMAGE)},
+        room=room,
+        arguments={
+            ENVOY: envoy_arguments(path.places.configuration, workers=_workers(room)),
+            OPA: opa.opa_arguments(OPA_DIRECTORY),
+            APICURIO: (),
+        },
+        environment={OPA: opa.ENVIRONMENT},
+        files={
+            ENVOY: render_envoy(path),
+            OPA: opa.render_opa(opa.OpaSettings(environment=environment, verification_key=key)),
+        },
+        read_at_start={ENVOY: (BOOTSTRAP,), OPA: (opa.CONFIGURATION, *opa.OWN_POLICIES)},
+        databases=tuple(str(host.address) for host in configuration.hosts_in(HostGroup.DATABASE)),
+    )
+    nodes = configuration.hosts_in(HostGroup.REGISTRY) if configuration.is_local else ()
+    return RegistryArgs(
+        pod=pod,
+        pods=pods_of(configuration),
+        bundle=bundle,
+        clients=configuration.networks.clients,
+        addresses=tuple(host.address for host in nodes),
+    )
+
+
+def upstream_arguments(configuration: FleetConfiguration, namespaces: Mapping[str, Namespace]) -> UpstreamArgs | None:
+    """The service behind the example API; None where there are real ones."""
+    if not configuration.is_local:
+        return None
+    return UpstreamArgs(after=namespaces[NAMESPACE], image=image_reference(configuration, UPSTREAM))
+
+
+def pods_of(configuration: FleetConfiguration) -> Pods:
+    """How many registry pods there are: in a local fleet as many as nodes are listed, elsewhere as the load needs."""
+    if configuration.is_local:
+        listed = len(configuration.hosts_in(HostGroup.REGISTRY))
+        return Pods(listed, listed)
+    scale = scale_of(configuration)
+    least = scale.clusters * (configuration.registry.minimum_nodes + SPARE_NODES_PER_CLUSTER)
+    return Pods(min(least, scale.nodes), scale.nodes)
+
+
+def _workers(room: Resources) -> int:
+    """Envoy's threads: one for each whole processor that the pod asks for."""
+    return max(1, room.millicpu // MILLICPU_PER_VCPU)
+
+
+def _read(path: Path, environment: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            f"The environment {environment} has no policy bundle, and without one every request would be refused.",
+            where=str(path),
+            remedy=f"palisade bundle build {environment}",
+        ) from error
