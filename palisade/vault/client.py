@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -89,7 +89,8 @@ class Vault:
     def health(self) -> Data:
         """What the server says about itself, whatever its state is."""
         parameters = "standbyok=true&sealedcode=200&uninitcode=200&perfstandbyok=true"
-        with self._explained("sys/health"):
+        answer: Any = None
+        with self._explained("sys/health"), suppress(hvac.exceptions.InvalidPath, hvac.exceptions.UnexpectedError):
             answer = self._client.adapter.get(f"/v1/sys/health?{parameters}")
         if not isinstance(answer, dict) or "sealed" not in answer:
             raise self._refusal("Whoever answers there is not Vault.", "correct vault.address")

@@ -42,7 +42,7 @@ def test_an_operator_repairs_enrols_and_reads_secrets(as_policy: Place) -> None:
     client = as_policy.server.client()
     use(as_policy, "palisade-operator")
     client.delete("pki/roles/hosts")
-    client.write_data("sys/policies/acl/palisade-extra", data={"policy": ""})
+    client.write_data("sys/policies/acl/palisade-extra", data={"policy": 'path "x" { capabilities = ["read"] }'})
     client.delete("identity/group/name/analyst")
     client.delete("auth/people/users/compliance-officer")
     client.write_data("transit/keys/bundle-signing/config", data={"deletion_allowed": True})

@@ -38,6 +38,7 @@ api_addr     = "https://127.0.0.1:{port}"
 cluster_addr = "https://127.0.0.1:{peer_port}"
 listener "tcp" {{
   address       = "127.0.0.1:{port}"
+  cluster_address = "127.0.0.1:{peer_port}"
   tls_cert_file = "keys/bao.crt"
   tls_key_file  = "keys/bao.key"
 }}

@@ -99,3 +99,6 @@ path "sys/auth/${mounts.people}" {
 path "sys/auth/${mounts.people}/tune" {
   capabilities = ["read", "update", "sudo"]
 }
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}

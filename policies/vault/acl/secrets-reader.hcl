@@ -5,3 +5,6 @@ path "${mounts.secrets}/data/registry-database" {
 path "${mounts.secrets}/data/redis-registry" {
   capabilities = ["read"]
 }
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}

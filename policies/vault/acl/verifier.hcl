@@ -62,3 +62,6 @@ path "identity/entity/name/+" {
 path "identity/group/name/+" {
   capabilities = ["read"]
 }
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
