@@ -35,10 +35,17 @@ class Places:
     """The directory with ``ca.crt``, the root CA of the fleet."""
     policy_socket: str = "/run/opa/grpc.sock"
     """The unix socket on which OPA decides."""
+    bundle: str = "/etc/opa-bundle"
+    """The directory with OPA's bundle, which Envoy gives to OPA."""
 
 
 POD = Places("/etc/envoy", "/etc/palisade/certificates", "/etc/palisade/authority")
-HOST = Places("/etc/palisade/envoy", "/etc/palisade/certificates/edge", "/etc/palisade/certificates/edge")
+HOST = Places(
+    "/etc/palisade/envoy",
+    "/etc/palisade/certificates/edge",
+    "/etc/palisade/certificates/edge",
+    bundle="/etc/palisade/opa-bundle",
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Ports:
     management: int = 8443
     health: int = 8081
     admin: int = 9901
+    bundle: int = 8283
 
 
 @dataclass(frozen=True)

@@ -197,17 +197,29 @@ def status(port: int, path: str) -> int:
 
 @contextmanager
 def edge(
-    directory: Path, *, minimum_tls: TlsVersion = TlsVersion.TLS_1_2, access: Access | None = None
+    directory: Path,
+    *,
+    minimum_tls: TlsVersion = TlsVersion.TLS_1_2,
+    access: Access | None = None,
+    kind: type[Edge] = Edge,
 ) -> Iterator[Edge]:
-    """Run everything; all of it has ended afterwards."""
+    """Run everything; all of it has ended afterwards.
+
+    Args:
+        directory: Where its files are.
+        minimum_tls: The lowest TLS version.
+        access: What a request must bring.
+        kind: What runs, and how it is started.
+    """
     authority = Authority(directory / "keys", "the fleet of a test")
-    places = Places(*(str(directory / name) for name in ("envoy", "certificates", "authority", "opa.sock")))
-    for place in (places.configuration, places.certificates, places.authority):
+    names = ("envoy", "certificates", "authority", "opa.sock", "opa-bundle")
+    places = Places(*(str(directory / name) for name in names))
+    for place in (places.configuration, places.certificates, places.authority, places.bundle):
         Path(place).mkdir()
     (Path(places.authority) / "ca.crt").write_text(authority.certificate)
     authority.issue("issuer", Subject("issuer", names=("localhost",), addresses=(LOOPBACK,)))
     issuer = Issuer()
-    apis_port, management, health, admin, opa_health = free_ports(5)
+    apis_port, management, health, admin, bundle, opa_health = free_ports(6)
     asked: list[str] = []
 
     def upstream(request: Any) -> bytes:
@@ -225,7 +237,7 @@ def edge(
             access=access or Access(),
             apis=finance(behind),
             places=places,
-            ports=Ports("127.0.0.1", apis_port, management, health, admin),
+            ports=Ports("127.0.0.1", apis_port, management, health, admin, bundle),
             neighbours=replace(
                 Neighbours(),
                 registry=Endpoint("127.0.0.1", behind),
@@ -233,7 +245,7 @@ def edge(
                 policy_health=Endpoint("127.0.0.1", opa_health),
             ),
         )
-        made = Edge(directory, issuer, model, authority, asked)
+        made = kind(directory, issuer, model, authority, asked)
         _write_policy(made)
         made.new_certificate()
         made.write(model)

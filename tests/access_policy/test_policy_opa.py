@@ -46,7 +46,7 @@ def own(beside: Beside, server: BundleServer, signed: bytes) -> Beside:
         ("/v1/finance/records", ANALYST, {}, 403, "role"),
         ("/v1/finance/summary", ANALYST, {"x_palisade_tls_version": "TLSv1.2"}, 200, "allowed"),
         ("/v1/finance/summary", {**ANALYST, "department": "sales"}, {}, 403, "attribute"),
-        ("/v1/finance/records", None, {"x_request_id": "short"}, 400, "header"),
+        ("/v1/finance/records", None, {"x_request_id": "two words"}, 400, "header"),
         ("/v1/finance/records", {}, {}, 403, "role"),
         ("/v0/finance/records", None, {}, 410, "disabled"),
         ("/v1/finance", None, {}, 404, "unregistered"),
