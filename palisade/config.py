@@ -6,6 +6,7 @@ Reading it touches nothing. Everything that is wrong with a file is reported at 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address
 from typing import Any
 
 from pydantic import ValidationInfo, field_validator
@@ -17,6 +18,7 @@ from palisade.config_sections import (
     Audit,
     Database,
     DataClass,
+    Edge,
     FleetNetworkSettings,
     Host,
     LocalFleet,
@@ -57,6 +59,8 @@ class FleetSettings(Section):
     """Whose bearer tokens the edge accepts; absent, those of the Vault of the fleet."""
     access: Access = Access()
     """What a request must bring, and how much the edge carries."""
+    edge: Edge | None = None
+    """What clients see of the registry; without it the stack asks for no certificate."""
     networks: FleetNetworkSettings
     """Which networks may talk to the fleet."""
     hosts: tuple[Host, ...]
@@ -184,6 +188,13 @@ class FleetConfiguration(FleetSettings):
     def is_local(self) -> bool:
         """Whether the hosts are started on this machine."""
         return self.local is not None
+
+    @property
+    def edge_addresses(self) -> tuple[IPv4Address, ...]:
+        """The addresses in the certificate of the edge; in a local fleet its nodes', unless others are named."""
+        if self.edge is None or self.edge.addresses or not self.is_local:
+            return () if self.edge is None else self.edge.addresses
+        return tuple(host.address for host in self.hosts_in(HostGroup.REGISTRY))
 
     def hosts_in(self, group: HostGroup) -> tuple[Host, ...]:
         """The hosts of one group, in the order of the file."""

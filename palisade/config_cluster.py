@@ -24,6 +24,15 @@ class Provisioner(StrEnum):
     """Nobody: they are the listed hosts of the group registry."""
 
 
+class CertManager(StrEnum):
+    """Who runs cert-manager."""
+
+    INSTALL = "install"
+    """The stack installs it."""
+    EXISTING = "existing"
+    """The cluster has it already."""
+
+
 class MemoryUnit(StrEnum):
     """How a cloud writes memory in the labels of its machines."""
 
@@ -47,6 +56,7 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 ProvisionerChoice = Annotated[Provisioner, Allowed('"karpenter", "existing"', types=(str, Provisioner))]
+CertManagerChoice = Annotated[CertManager, Allowed('"install", "existing"', types=(str, CertManager))]
 MemoryUnitChoice = Annotated[
     MemoryUnit, Allowed('"MiB" (written 16384) or "Gi" (written 16Gi)', types=(str, MemoryUnit))
 ]
@@ -153,6 +163,8 @@ class Cluster(Section):
     """What a registry node cannot give to pods: hypervisor, kernel, kubelet, eviction threshold."""
     daemonsets: Share = Share(millicpu=400, memory_mib=1024)
     """What the DaemonSets on a registry node ask for together: log agent, network, proxy."""
+    cert_manager: CertManagerChoice = CertManager.INSTALL
+    """Whether the stack installs cert-manager, or the cluster has one that can use ClusterIssuers of type Vault."""
     node_expiry_hours: ExpiryHours = 720
     """After this many hours Karpenter replaces a node by a fresh one."""
 

@@ -14,6 +14,7 @@ from palisade.config_values import (
     CertificateHours,
     CompressionRatio,
     DiskGibibytes,
+    DnsNames,
     HostGroupChoice,
     HostName,
     MemoryMebibytes,
@@ -92,6 +93,25 @@ class Tls(Section):
             )
             allowed = f"a whole number of hours below certificate_ttl_hours, {self.certificate_ttl_hours}"
             refuse([Problem(("renew_before_hours",), what, allowed)])
+        return self
+
+
+class Edge(Section):
+    """What clients see of the registry."""
+
+    names: DnsNames
+    """The DNS names by which clients call it; they are in its certificate, and the first is its common name."""
+    addresses: tuple[Address, ...] = ()
+    """Addresses by which clients may call it, in its certificate too. Default in a local fleet: the registry hosts'."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Edge:
+        refuse(
+            Problem((part, number), f"{value} is named twice.", "each entry once")
+            for part, values in (("names", self.names), ("addresses", self.addresses))
+            for number, value in enumerate(values)
+            if value in values[:number]
+        )
         return self
 
 

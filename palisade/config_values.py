@@ -18,6 +18,8 @@ _LARGEST_SERVICE_NETWORK = 12
 """The prefix of the largest network that an API server accepts (kube-apiserver v1.36, validateClusterIPFlags)."""
 _SMALLEST_SERVICE_NETWORK = 24
 """The prefix of a network that holds the services of this platform several times over."""
+_LONGEST_COMMON_NAME = 64
+"""RFC 5280, ub-common-name: the first name of a certificate is its common name too."""
 MAXIMUM_RPS = 10_000_000
 """200 full clusters; beyond it a plan would be arithmetic, not advice."""
 
@@ -94,6 +96,17 @@ Port = Annotated[
     int, Allowed("a TCP port number from 1 to 65,535", types=(int,), test=lambda port: 1 <= port <= _HIGHEST_PORT)
 ]
 
+_DNS_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+DnsName = Annotated[
+    str,
+    Allowed(
+        "a DNS name of two or more parts such as api.example.com, in lower case, at most 64 characters, no wildcard",
+        test=lambda name: (
+            re.fullmatch(rf"(?:{_DNS_LABEL}\.)+(?!\d+$){_DNS_LABEL}", str(name)) is not None
+            and len(str(name)) <= _LONGEST_COMMON_NAME
+        ),
+    ),
+]
 HostName = Annotated[
     str, matches(r"[a-z][a-z0-9-]{0,62}", "lower-case letters, digits and -, at most 63, a letter first")
 ]
@@ -151,4 +164,5 @@ ServiceNetwork = Annotated[
 ]
 Networks = Annotated[tuple[Network, ...], AfterValidator(_not_empty)]
 PrivateNetworks = Annotated[tuple[PrivateNetwork, ...], AfterValidator(_not_empty)]
+DnsNames = Annotated[tuple[DnsName, ...], AfterValidator(_not_empty)]
 Regions = Annotated[tuple[RegionName, ...], AfterValidator(_not_empty)]

@@ -9,14 +9,16 @@ import pulumi
 
 from palisade.config import FleetConfiguration, fleet_of, parse_configuration
 from palisade.config_cluster import Cluster
-from palisade.errors import ConfigurationError
+from palisade.errors import ConfigurationError, PalisadeError
 from palisade.images.references import refuse_missing_pins
 from palisade.planning import make_plan
 from stacks import arguments
 from stacks.admission import Admission, Settings
 from stacks.auditor import Auditor
+from stacks.cert_manager import CertManager
 from stacks.network import Network
 from stacks.nodes import ExistingNodes, NodePools
+from stacks.pki import Pki
 from stacks.platform import Platform
 
 
@@ -53,15 +55,28 @@ def declare(configuration: FleetConfiguration, cluster: Cluster) -> None:
     platform = Platform("platform", arguments.platform_arguments(configuration, cluster, adopter), opts)
     settings = arguments.settings_arguments(configuration, platform.namespaces, admission.bindings)
     Settings("settings", settings, opts)
-    Network("network", arguments.network_arguments(configuration, cluster, platform.namespaces), opts)
+    network = Network("network", arguments.network_arguments(configuration, cluster, platform.namespaces), opts)
+    installed = arguments.cert_manager_arguments(configuration, cluster, platform.namespaces)
+    cert_manager = None if installed is None else CertManager("cert-manager", installed, opts)
+    works: tuple[pulumi.Resource, ...] = (network, *(cert_manager.ready if cert_manager else ()))
+    pki = arguments.pki_arguments(configuration, platform.namespaces, works)
+    if pki is not None:
+        Pki("pki", pki, opts)
     Auditor("auditor", arguments.auditor_arguments(platform.namespaces), opts)
 
 
 def main() -> None:
-    """Declare the platform, and export what others read: the hosts and the sizing."""
+    """Declare the platform, and export what others read: the hosts and the sizing.
+
+    Raises:
+        RunError: the configuration, or what it points to, is refused; Pulumi shows its message without a traceback.
+    """
     configuration = configuration_of_stack()
     if configuration.cluster is not None:
-        declare(configuration, configuration.cluster)
+        try:
+            declare(configuration, configuration.cluster)
+        except PalisadeError as error:
+            raise pulumi.RunError(str(error)) from error
     pulumi.export("fleet", fleet_of(configuration).model_dump(mode="json"))
     pulumi.export("plan", make_plan(configuration, {}).document())
 

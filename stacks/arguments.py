@@ -11,18 +11,22 @@ from pulumi_kubernetes import Provider
 from pulumi_kubernetes.core.v1 import Namespace
 
 from palisade.config import FleetConfiguration
-from palisade.config_cluster import Cluster, Provisioner
+from palisade.config_cluster import CertManager, Cluster, Provisioner
 from palisade.fleet import HostGroup
+from palisade.images.references import image_reference
 from palisade.policies.settings import SETTINGS_NAMESPACE, declared_settings, policy_settings
 from palisade.project import fleet_state_directory
 from palisade.registry.model import Apis, LifecycleState, read_apis
 from palisade.sizing import Resources, Scale, registry_requests, scale_for
 from stacks.admission import AdmissionArgs, SettingsArgs
 from stacks.auditor import AuditorArgs
+from stacks.cert_manager import CertManagerArgs
 from stacks.existing_nodes import NodeNeeds
 from stacks.network import NetworkArgs
 from stacks.nodes import ExistingNodesArgs, NodePoolsArgs
+from stacks.pki import EDGE_NAMESPACE, PkiArgs
 from stacks.platform import PlatformArgs
+from stacks.vault_access import has_vault, vault_access
 
 SYSTEM_NAMESPACE = "palisade-system"
 LOCAL_KUBECONFIG = "kubeconfig"
@@ -104,6 +108,42 @@ def settings_arguments(
 ) -> SettingsArgs:
     """What the fleet promises, declared once the cluster judges it."""
     return SettingsArgs(data=declared_settings(configuration), after=(namespaces[SETTINGS_NAMESPACE], *bindings))
+
+
+def cert_manager_arguments(
+    configuration: FleetConfiguration, cluster: Cluster, namespaces: Mapping[str, Namespace]
+) -> CertManagerArgs | None:
+    """What cert-manager runs with; None where the cluster has one already, or nothing asks it for certificates."""
+    if cluster.cert_manager is CertManager.EXISTING or not _asks_for_certificates(configuration):
+        return None
+    return CertManagerArgs(
+        image=image_reference(configuration, "cert-manager"),
+        namespaces=namespaces,
+        beside_the_registry=configuration.is_local,
+    )
+
+
+def pki_arguments(
+    configuration: FleetConfiguration, namespaces: Mapping[str, Namespace], after: tuple[pulumi.Resource, ...]
+) -> PkiArgs | None:
+    """Who signs the certificate of the edge, and what it says; None without a Vault or names of the edge."""
+    edge = configuration.edge
+    if edge is None or not _asks_for_certificates(configuration):
+        return None
+    return PkiArgs(
+        vault=vault_access(configuration),
+        names=edge.names,
+        addresses=configuration.edge_addresses,
+        identity=f"spiffe://palisade.{configuration.environment}/ns/{EDGE_NAMESPACE}/sa/registry",
+        lifetime_hours=configuration.tls.certificate_ttl_hours,
+        renew_before_hours=configuration.tls.renew_before_hours,
+        after=after,
+        namespace=namespaces[EDGE_NAMESPACE],
+    )
+
+
+def _asks_for_certificates(configuration: FleetConfiguration) -> bool:
+    return configuration.edge is not None and has_vault(configuration)
 
 
 def auditor_arguments(namespaces: Mapping[str, Namespace]) -> AuditorArgs:

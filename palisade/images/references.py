@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from palisade.config import FleetConfiguration
+from palisade.config_cluster import CertManager
 from palisade.errors import ConfigurationError
 from palisade.project import fleet_state_directory
 
@@ -25,7 +26,8 @@ def needed_images(configuration: FleetConfiguration) -> tuple[str, ...]:
     """The images that an environment runs from, in the order of the alphabet; none without a cluster."""
     if configuration.cluster is None:
         return ()
-    return tuple(sorted([*EVERYWHERE, *(ONLY_LOCAL if configuration.is_local else (FLUENTD,)), CERT_MANAGER]))
+    installed = [CERT_MANAGER] if configuration.cluster.cert_manager is CertManager.INSTALL else []
+    return tuple(sorted([*EVERYWHERE, *(ONLY_LOCAL if configuration.is_local else (FLUENTD,)), *installed]))
 
 
 def refuse_missing_pins(configuration: FleetConfiguration) -> None:

@@ -9,7 +9,7 @@ from palisade.fleet import Fleet, HostGroup
 from palisade.local.linked import link_or_copy
 from palisade.local.places import Places
 
-TOOLS = ("kubernetes", "kube-router", "coredns", "opa-envoy-plugin", "apicurio-registry", "envoy")
+TOOLS = ("kubernetes", "kube-router", "coredns", "cert-manager", "opa-envoy-plugin", "apicurio-registry", "envoy")
 """What of ``tools/`` the cluster runs."""
 VAULT_TOOLS = ("openbao",)
 """What of ``tools/`` a fleet with a Vault runs."""

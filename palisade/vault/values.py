@@ -40,9 +40,7 @@ def values_of(configuration: FleetConfiguration) -> dict[str, Any]:
         "cert_manager": vault.cert_manager.model_dump(),
         "certificate_hours": configuration.tls.certificate_ttl_hours,
         "workload_names": edge_names(configuration),
-        "workload_networks": _networks(
-            host.address for host in configuration.hosts_in(HostGroup.REGISTRY) if configuration.is_local
-        ),
+        "workload_networks": _networks(configuration.edge_addresses),
         "host_names": [*names, *(f"{name}.{vault.domain}" for name in names)],
         "host_networks": _networks(host.address for host in hosts),
         "host_groups": sorted({str(host.group) for host in configuration.hosts}),
@@ -51,7 +49,7 @@ def values_of(configuration: FleetConfiguration) -> dict[str, Any]:
 
 def edge_names(configuration: FleetConfiguration) -> list[str]:
     """The DNS names that clients of the registry use."""
-    return [f"api.{configuration.vault.domain}"]
+    return [] if configuration.edge is None else list(configuration.edge.names)
 
 
 def _networks(addresses: Any) -> list[str]:

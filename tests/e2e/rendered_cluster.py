@@ -15,6 +15,8 @@ from tests.provisioning.modules import karpenter_definitions
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = "prod"
+CERTIFICATE_DEFINITIONS = ROOT / "stacks/data/cert_manager/definitions.yaml"
+"""The kinds of cert-manager, which a cluster of this environment has already."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def rendered_cluster() -> Iterator[RenderedCluster]:
     with control_plane() as plane:
         made = RenderedCluster(plane, manifests)
         kubectl = ("kubectl", f"--kubeconfig={plane.kubeconfig}")
-        definitions = [f"--filename={path}" for path in karpenter_definitions()]
+        definitions = [f"--filename={path}" for path in (*karpenter_definitions(), CERTIFICATE_DEFINITIONS)]
         for command in (
             ["create", *definitions],
             ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"],

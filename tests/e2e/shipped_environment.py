@@ -1,4 +1,7 @@
-"""An environment as it is shipped, on an empty API server: a checkout of its own, another context, state in files."""
+"""An environment as it is shipped, on an empty API server: a checkout of its own, another context, state in files.
+
+It asks for no certificate: there is no Vault that would sign one (``tests/certificates`` has one).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from stack_project import copy_checkout
+from stack_project import ask_for_no_certificate, copy_checkout
 
 from tests.control_plane import ControlPlane, control_plane
 from tests.pins import pins
@@ -111,5 +114,6 @@ def shipped_environment(name: str, place: Path) -> Iterator[ShippedEnvironment]:
         kubeconfig.write_text(yaml.safe_dump(document), encoding="utf-8")
         made = ShippedEnvironment(name, copy_checkout(place / "checkout"), plane, kubeconfig)
         made.point_elsewhere()
+        ask_for_no_certificate(made.root / f"Pulumi.{name}.yaml")
         made.add_what_must_be_there()
         yield made

@@ -94,6 +94,7 @@ def make_environment(plane: ControlPlane, directory: Path) -> ProvisionedEnviron
     (directory / "state").mkdir()
     document = yaml.safe_load(PROJECT.environment_file("prod").read_text(encoding="utf-8"))
     fleet = document["config"]["palisade:fleet"]
+    fleet.pop("edge", None)  # there is no Vault that would sign its certificate
     fleet["cluster"] |= {
         "kubeconfig": str(plane.kubeconfig),
         "context": CONTEXT,

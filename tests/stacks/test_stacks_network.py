@@ -42,6 +42,8 @@ def test_there_is_one_policy_for_each_allowance_and_direction_and_no_other(prod:
         *(f"{namespace}/default-deny" for namespace in NAMESPACES),
         *(f"{namespace}/names-egress" for namespace in NAMESPACES),
         "palisade-system/kubernetes-api-egress",
+        "palisade-system/certificate-webhook-ingress",
+        "palisade-system/certificates-egress",
         "palisade-registry/clients-ingress",
         "palisade-registry/database-egress",
         *(["palisade-registry/token-keys-egress"] if hosts_of("prod", "vault") else []),

@@ -16,6 +16,7 @@ SOUND: dict[str, Any] = {
     "traffic": {"peak_rps": 5000, "average_rps": 1500},
     "audit": {"record_bytes": 1536, "retention_days": 365, "replicas": 2, "compression_ratio": 4},
     "tls": {"minimum_version": "1.2", "certificate_ttl_hours": 24, "renew_before_hours": 8},
+    "edge": {"names": ["api.palisade.example"]},
     "networks": {"fleet": "10.20.0.0/24", "operators": ["10.9.0.0/24"], "clients": ["10.0.0.0/8", "203.0.113.0/24"]},
     "hosts": [
         {"name": "bastion-1", "group": "bastion", "address": "10.20.0.10"},

@@ -66,6 +66,8 @@ BAD = [
         "cluster.node_reserved", {"millicpu": 1001, "memory_mib": 0}, "to 1,000", where="cluster.node_reserved.millicpu"
     ),
     Bad("cluster.daemonsets", {"millicpu": 0}, "a whole number of MiB", where="cluster.daemonsets.memory_mib"),
+    Bad("cluster.cert_manager", "helm", '"install", "existing"'),
+    Bad("cluster.cert_manager", value=True, allowed='"install", "existing"'),
     Bad("cluster.node_expiry_hours", 23, "a whole number of hours from 24 to 2,160"),
     Bad("cluster.token", "secret", "kubeconfig, context, provisioner"),
     Bad("cluster", {**EXISTING, "node_class": KARPENTER["node_class"]}, "no node_class", where="cluster.node_class"),

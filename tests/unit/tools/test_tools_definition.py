@@ -36,7 +36,9 @@ def test_the_pinned_version_is_one_that_would_be_accepted(program: Program) -> N
 @pytest.mark.parametrize("program", BUILT, ids=lambda program: program.name)
 def test_the_module_is_named_after_its_folder_and_its_packages_belong_to_what_it_pins(program: Program) -> None:
     go_mod = (program.folder / "go.mod").read_text(encoding="utf-8")
-    assert go_mod.startswith(f"module palisade.example/tools/{program.folder.name}\n")
+    # A main.go that needs internal packages of what it pins is named below it, as its publisher's own commands are.
+    names = (f"palisade.example/tools/{program.folder.name}", f"{program.module.module}/palisade")
+    assert go_mod.startswith(tuple(f"module {name}\n" for name in names))
     package = program.module.programs[program.name]
     assert package.startswith(program.module.module) or (package == "." and (program.folder / "main.go").is_file())
     assert needed_go(program) > Version("1.0")

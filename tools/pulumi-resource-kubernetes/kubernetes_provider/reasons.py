@@ -1,4 +1,4 @@
-"""Why an object does not become ready: what its conditions, its pods and the events about it say."""
+"""Why an object does not become ready: what its conditions, its pods, its requests and the events about it say."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def reasons_of(cluster: Cluster, target: Target, live: Mapping[str, Any]) -> lis
         found.update(_conditions(live))
         for pod in _pods(cluster, target, live):
             found.update(set(_pod_reasons(pod)) or set(_events(cluster, target.namespace, pod)))
+        found.update(_requests(cluster, target, live))
         found.update(_events(cluster, target.namespace, live))
     except AnswerError as error:
         found.update([f"more is not known: {error.message}"])
@@ -52,6 +53,23 @@ def _pods(cluster: Cluster, target: Target, live: Mapping[str, Any]) -> list[Map
     answer = cluster.get(f"/api/v1/namespaces/{quote(str(target.namespace))}/pods", query)
     pods: list[Mapping[str, Any]] = answer["items"]
     return pods
+
+
+def _requests(cluster: Cluster, target: Target, live: Mapping[str, Any]) -> Iterator[str]:
+    """What became of the newest request for a certificate: only there it is said why an issuer does not sign."""
+    if (target.kind.group, target.kind.kind) != ("cert-manager.io", "Certificate"):
+        return
+    path = f"/apis/cert-manager.io/v1/namespaces/{quote(str(target.namespace))}/certificaterequests"
+    identity = get(live, "metadata", "uid")
+    own = [
+        one
+        for one in cluster.get(path)["items"]
+        if any(owner.get("uid") == identity for owner in get(one, "metadata", "ownerReferences") or [])
+    ]
+    newest: Mapping[str, Any] = max(own, key=lambda one: str(get(one, "metadata", "creationTimestamp")), default={})
+    for one in get(newest, "status", "conditions") or []:
+        if one.get("type") == "Ready" and one.get("status") != "True":
+            yield f"request {newest['metadata']['name']}: {one.get('reason')}: {one.get('message')}"
 
 
 def _selector(selector: Mapping[str, Any]) -> str:
