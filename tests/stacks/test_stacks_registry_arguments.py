@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,14 @@ def test_the_same_input_gives_the_same_objects() -> None:
     assert declared("prod").resources == declared("prod").resources
 
 
-def test_envoy_refuses_requests_before_the_kernel_ends_it() -> None:
-    configuration = configuration_of("local")
+@pytest.mark.parametrize(("configured", "told"), [(None, 307), (96, 96), (512, 307)])
+def test_envoy_refuses_requests_before_the_kernel_ends_it(configured: int | None, told: int) -> None:
+    access = {} if configured is None else {"envoy_heap_mib": configured}
+    configuration = configuration_of("local", shipped_fleet("local", access=access))
     assert configuration.cluster is not None
     pod = registry_arguments(configuration, configuration.cluster).pod
-    heap = 384 * 80 // 100 * 2**20
-    assert str(heap) in pod.files["envoy"]["envoy.yaml"]
+    (heap,) = re.findall(r"max_heap_size_bytes: ([0-9]+)", pod.files["envoy"]["envoy.yaml"])
+    assert int(heap) == told * 2**20
     assert "--concurrency 1" in " ".join(pod.arguments["envoy"])
 
 
