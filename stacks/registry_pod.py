@@ -79,7 +79,6 @@ MOUNTS: Mapping[str, Mapping[str, tuple[str, bool]]] = {
     },
     OPA: {
         "opa": ("/etc/opa", True),
-        OPA_BUNDLE: (BUNDLE_DIRECTORY, True),
         _DECISIONS: ("/run/opa", False),
         _LAST_GOOD: ("/var/lib/opa", False),
     },

@@ -22,6 +22,8 @@ KINDS = (
     ("v1", "ConfigMap"),
     ("v1", "Secret"),
     ("v1", "Service"),
+    ("apps/v1", "Deployment"),
+    ("policy/v1", "PodDisruptionBudget"),
     ("v1", "Pod"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
     ("scheduling.k8s.io/v1", "PriorityClass"),

@@ -85,7 +85,7 @@ def test_only_registry_pods_reach_the_database_hosts(prod: Graph) -> None:
     assert spec["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "registry"}}
     (rule,) = spec["egress"]
     assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == [f"{one}/32" for one in hosts_of("prod", "database")]
-    assert [port["port"] for port in rule["ports"]] == [5432, 6379]
+    assert [port["port"] for port in rule["ports"]] == [5432, 6380]
 
 
 def test_services_behind_apis_are_reached_on_the_ports_that_are_registered_and_only_if_there_are_any(

@@ -203,7 +203,7 @@ def test_each_container_sees_what_it_needs_and_writes_to_memory_and_scratch_only
             "/etc/opa-bundle": True,
             "/run/opa": True,
         },
-        "opa": {"/etc/opa": True, "/etc/opa-bundle": True, "/run/opa": False, "/var/lib/opa": False},
+        "opa": {"/etc/opa": True, "/run/opa": False, "/var/lib/opa": False},
         "apicurio": {"/etc/palisade/authority": True, "/tmp": False},  # noqa: S108 - of the pod
     }
     volumes = {volume["name"]: volume for volume in pod_of()["volumes"]}
