@@ -73,7 +73,7 @@ def enroll(environment: Environment, host: Annotated[str, typer.Argument(help="T
 def token(
     environment: Environment,
     *,
-    person: Annotated[str, typer.Option("--person", help="Who: analyst, compliance-officer.")],
+    person: Annotated[str, typer.Option("--person", help="Who: analyst, compliance-officer, registry-admin.")],
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Print an identity token of a person of a local fleet, as an API client sends it."""

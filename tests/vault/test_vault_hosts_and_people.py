@@ -79,6 +79,7 @@ def test_a_host_before_the_first_apply_is_told_what_to_do(empty: Place) -> None:
 CLAIMS = {
     "analyst": {"roles": ["analyst"], "department": "research"},
     "compliance-officer": {"roles": ["compliance_officer"], "department": "finance"},
+    "registry-admin": {"roles": ["registry_admin"], "department": "platform"},
 }
 
 
@@ -119,6 +120,6 @@ def test_an_unknown_person_is_refused(place: Place) -> None:
     assert refused.stderr.splitlines() == [
         "error: There is no person 'analist'.",
         f"where: {place.server.address}/v1/auth/people/users",
-        "allowed: analyst, compliance-officer",
+        "allowed: analyst, compliance-officer, registry-admin",
         "what to do: did you mean analyst?",
     ]
