@@ -1,4 +1,4 @@
-"""An API is published on the running fleet, listed, and still there after a pod was killed and the database rebooted."""
+"""An API is published on the running fleet, listed, and there after a pod was killed and the database rebooted."""
 
 from __future__ import annotations
 
