@@ -78,11 +78,10 @@ class Certificates:
         command = [KUBECTL, f"--kubeconfig={self.plane.kubeconfig}", *arguments]
         return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
-    def apply(self, *objects: Mapping[str, Any], validate: str = "strict") -> str:
+    def apply(self, *objects: Mapping[str, Any]) -> str:
         """Apply objects; what the cluster says if it refuses one, else nothing."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-        options = ("--server-side", "--force-conflicts", f"--validate={validate}")
-        done = self.kubectl("apply", *options, "--filename=-", stdin=text)
+        done = self.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=text)
         return done.stderr if done.returncode else ""
 
     def may(self, account: str, **attributes: str) -> bool:
