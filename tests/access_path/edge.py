@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from tests.control_plane.processes import Daemon, free_ports
 
 POLICY = Path(__file__).with_name("decision.rego")
 READY_SECONDS = 20.0
+SLOW_SECONDS = 2.0
+"""How long the service takes for a path that ends with ``/slow``."""
 LOOPBACK = IPv4Address("127.0.0.1")
 
 
@@ -224,6 +227,8 @@ def edge(
 
     def upstream(request: Any) -> bytes:
         asked.append(request.path)
+        if request.path.endswith("/slow"):
+            time.sleep(SLOW_SECONDS)
         return echo(request)
 
     with ExitStack() as stack:

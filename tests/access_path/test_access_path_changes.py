@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import signal
 import ssl
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +16,11 @@ import pytest
 
 from palisade.config_values import TlsVersion
 from palisade.registry.model import Apis
+from palisade.templates import TEMPLATES
 from tests.access_path.client import TLS_1_2, TLS_1_3
-from tests.access_path.edge import Edge, api, operation
+from tests.access_path.edge import SLOW_SECONDS, Edge, api, operation
 from tests.access_path.edge import edge as running_edge
+from tests.access_path.edge import status as plain_status
 
 RECORDS = "/v1/finance/records"
 OFFICER = "compliance_officer"
@@ -115,3 +121,32 @@ def test_the_admin_interface_is_on_loopback_only(tmp_path: Path) -> None:
         listening = Path(f"/proc/{made.envoy.pid}/net/tcp").read_text()
     assert 'admin:\n  address: {socket_address: {address: "127.0.0.1"' in bootstrap
     assert f"0100007F:{made.model.ports.admin:04X}" in listening
+
+
+def test_a_host_that_is_stopped_answers_what_it_was_asked(tmp_path: Path) -> None:
+    with running_edge(tmp_path) as made, ThreadPoolExecutor() as threads:
+        under_way = threads.submit(status, made, f"{RECORDS}/slow")
+        made.wait_until(lambda: f"{RECORDS}/slow" in made.asked)
+        drain = [sys.executable, "-I", str(TEMPLATES / "envoy/drain.j2"), str(made.model.ports.admin), "20"]
+        started = time.monotonic()
+        subprocess.run(drain, check=True, timeout=30)
+        assert under_way.done()
+        assert time.monotonic() - started < SLOW_SECONDS + 5
+        assert under_way.result() == 200
+        with pytest.raises(ConnectionRefusedError):
+            made.client().socket(TLS_1_3)
+        assert plain_status(made.model.ports.health, "/envoy") in {0, 503}
+        made.settle()
+        made.envoy.send(signal.SIGTERM)
+        assert made.envoy.wait(10) == 0
+        assert len(made.records()) == 1, "what was recorded is written before it ends"
+
+
+def test_a_request_that_never_ends_does_not_keep_a_host_from_being_stopped(tmp_path: Path) -> None:
+    with running_edge(tmp_path) as made, ThreadPoolExecutor() as threads:
+        under_way = threads.submit(status, made, f"{RECORDS}/slow")
+        made.wait_until(lambda: f"{RECORDS}/slow" in made.asked)
+        drain = [sys.executable, "-I", str(TEMPLATES / "envoy/drain.j2"), str(made.model.ports.admin), "0"]
+        subprocess.run(drain, check=True, timeout=30)
+        assert not under_way.done()
+        under_way.result()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,13 +13,15 @@ from typing import Any
 
 import pytest
 import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from palisade.access_path.model import HOST, POD, AccessPath, Endpoint, Places, Ports
-from palisade.access_path.rendering import FILES, envoy_arguments, render_envoy
+from palisade.access_path.rendering import DRAIN_SECONDS, FILES, envoy_arguments, render_envoy
 from palisade.config_access import Access, Tokens
 from palisade.config_values import TlsVersion
 from palisade.local.certificates import Authority, Subject
 from palisade.registry.model import Apis
+from palisade.templates import TEMPLATES
 
 ADDRESS = Tokens(issuer="https://10.77.0.41:8200/v1/identity/oidc", jwks_uri="https://10.77.0.41:8200/keys")
 NAME = Tokens(issuer="https://login.example", jwks_uri="https://login.example/keys", audience="others")
@@ -180,3 +183,20 @@ def test_the_arguments_name_the_file_and_the_threads() -> None:
     assert envoy_arguments("/etc/envoy")[:2] == ("--config-path", "/etc/envoy/envoy.yaml")
     assert "--concurrency" not in envoy_arguments("/etc/envoy")
     assert " --concurrency 2 " in " ".join(envoy_arguments("/etc/envoy", workers=2))
+
+
+def test_a_host_starts_envoy_as_a_pod_does() -> None:
+    template = Environment(loader=FileSystemLoader(TEMPLATES / "envoy"), undefined=StrictUndefined, autoescape=False)  # noqa: S701
+    role = yaml.safe_load((TEMPLATES.parent / "roles/envoy/defaults/main.yml").read_text())
+    own = yaml.safe_load((TEMPLATES.parent / "roles/envoy/vars/main.yml").read_text())
+    unit = template.get_template("palisade-envoy.service.j2").render({**role, **own, "ansible_managed": "by a test"})
+    (command,) = re.findall(r"^ExecStart=\S+ (.*)$", unit.replace("\\\n", ""), flags=re.MULTILINE)
+    assert command.split() == list(envoy_arguments(HOST.configuration))
+    assert own["envoy_folder"] == HOST.configuration
+    assert (own["envoy_admin_port"], role["envoy_drain_seconds"]) == (Ports().admin, DRAIN_SECONDS)
+
+
+def test_what_is_rendered_is_the_same_after_ansible_has_rendered_it() -> None:
+    for name, text in render_envoy(replace(SAMPLE, places=HOST)).items():
+        again = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True).from_string(text)  # noqa: S701
+        assert again.render() == text, name

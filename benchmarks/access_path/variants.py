@@ -1,0 +1,163 @@
+"""The access paths that are compared: three simpler ones, and that of Palisade with its own policy and bundle."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from benchmarks.access_path.load import Target
+from palisade.access_path.opa import BUNDLE_NAME, ENVIRONMENT, OpaSettings, opa_arguments, render_opa
+from palisade.bundle.archive import Bundle
+from palisade.bundle.build import POLICIES
+from palisade.bundle.lookup import lookup
+from palisade.bundle.signing import KeyFileSigner
+from palisade.local.certificates import Authority, Subject
+from tests.access_path.edge import LOOPBACK, READY_SECONDS, Edge, edge, finance, opa_program, status
+from tests.control_plane.processes import Daemon, free_ports
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PATH = "/v1/finance/records"
+_POLICY = "api/compliance/compliance.rego"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One access path that runs."""
+
+    title: str
+    target: Target
+    processes: Mapping[str, int]
+
+
+class OwnEdge(Edge):
+    """Ours as the fleet runs it: the signed bundle comes from Envoy, and the service is the one of all variants."""
+
+    upstream: ClassVar[int]
+
+    def start_opa(self) -> None:
+        """Start OPA as in a registry pod."""
+        self.model = replace(self.model, apis=finance(self.upstream))
+        self.write(self.model)
+        model, folder = self.model, self.directory / "opa"
+        folder.mkdir()
+        key = self.directory / "signing.pem"
+        made = generate_private_key(public_exponent=65537, key_size=3072)
+        key.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        signer = KeyFileSigner(key)
+        data = lookup(model.apis, model.access.required_headers, model.minimum_tls)
+        policy = {_POLICY: (ROOT / POLICIES.parent / _POLICY).read_bytes()}
+        Path(model.places.bundle, BUNDLE_NAME).write_bytes(Bundle(policy, data, model.environment).archive(signer))
+        settings = OpaSettings(
+            environment=model.environment,
+            verification_key=signer.public_key(),
+            bundle_url=f"http://127.0.0.1:{model.ports.bundle}",
+            socket=model.places.policy_socket,
+            persistence_directory=str(folder / "kept"),
+        )
+        for name, text in render_opa(settings).items():
+            (folder / name).write_text(text, encoding="utf-8")
+        health = model.neighbours.policy_health.port
+        command = [opa_program(), *opa_arguments(str(folder), health_address=f"127.0.0.1:{health}")]
+        self.opa = Daemon(
+            "opa", ["env", *(f"{name}={value}" for name, value in ENVIRONMENT.items()), *command], self.directory
+        )
+        self.opa.wait_until(lambda: status(health, "/health") == 200, READY_SECONDS)  # noqa: PLR2004
+
+
+@contextmanager
+def variants(directory: Path) -> Iterator[list[Variant]]:
+    """Start all of them on loopback; each Envoy has one thread that serves."""
+    with ExitStack() as stack:
+
+        def start(name: str, command: list[str], ready: Callable[[], bool]) -> int:
+            daemon = Daemon(name, command, directory)
+            stack.callback(daemon.stop)
+            daemon.wait_until(ready, READY_SECONDS)
+            return daemon.pid
+
+        def envoy(kind: str, **names: object) -> tuple[int, int]:
+            port, admin = free_ports(2)
+            file = directory / f"{kind}.yaml"
+            file.write_text(_template().render(kind=kind, port=port, admin=admin, **names))
+            command = ["envoy", "--config-path", str(file), "--concurrency", "1", "--disable-hot-restart"]
+            ready = lambda: status(admin, "/ready") == 200  # noqa: E731, PLR2004
+            return port, start(kind, [*command, "--log-level", "error"], ready)
+
+        authority = Authority(directory / "keys", "a benchmark")
+        authority.issue("edge", Subject("edge", names=("localhost",), addresses=(LOOPBACK,)))
+        trusted = directory / "keys/authority.crt"
+        pair = {"certificate": str(directory / "keys/edge.crt"), "key": str(directory / "keys/edge.key")}
+        upstream, _ = envoy("upstream")
+        found = []
+        for kind, title in (("plain", "plain TLS proxy"), ("json", "plain, with a JSON access log")):
+            port, process = envoy(kind, upstream=upstream, **pair)
+            found.append(Variant(title, Target(f"https://127.0.0.1:{port}{PATH}", trusted, {}), {"Envoy": process}))
+        opa_port, opa_health = free_ports(2)
+        opa = start("opa", _tutorial_opa(opa_port, opa_health), lambda: status(opa_health, "/health") == 200)  # noqa: PLR2004
+        port, process = envoy("tutorial", upstream=upstream, opa=opa_port, **pair)
+        guest = {"Authorization": f"Bearer {_guest_token()}"}
+        found.append(
+            Variant(
+                "OPA's tutorial for Envoy, with TLS",
+                Target(f"https://127.0.0.1:{port}{PATH}", trusted, guest),
+                {"Envoy": process, "OPA": opa},
+            )
+        )
+        OwnEdge.upstream = upstream
+        (directory / "own").mkdir()
+        own = stack.enter_context(edge(directory / "own", kind=OwnEdge))
+        answered = lambda: own.client().ask(PATH, headers=own.bearer("compliance_officer")).status  # noqa: E731
+        own.wait_until(lambda: answered() == 200, 60)  # noqa: PLR2004
+        found.append(
+            Variant(
+                "Palisade",
+                Target(
+                    f"https://127.0.0.1:{own.model.ports.apis}{PATH}",
+                    own.directory / "keys/authority.crt",
+                    own.bearer("compliance_officer", exp=int(time.time()) + 3600),
+                ),
+                {"Envoy": own.envoy.pid, "OPA": own.opa.pid},
+            )
+        )
+        yield found
+
+
+def _template() -> object:
+    loader = FileSystemLoader(HERE)
+    return Environment(loader=loader, undefined=StrictUndefined, autoescape=False, trim_blocks=True).get_template(  # noqa: S701
+        "envoy.yaml.j2"
+    )
+
+
+def _tutorial_opa(port: int, health: int) -> list[str]:
+    settings = {
+        "plugins.envoy_ext_authz_grpc.addr": f"127.0.0.1:{port}",
+        "plugins.envoy_ext_authz_grpc.path": "envoy/authz/allow",
+        "decision_logs.console": "true",
+    }
+    sets = [f"--set={name}={value}" for name, value in settings.items()]
+    return [opa_program(), "run", "--server", f"--addr=127.0.0.1:{health}", *sets, str(HERE / "tutorial.rego")]
+
+
+def _guest_token() -> str:
+    now = int(time.time())
+    parts = ({"alg": "HS256", "typ": "JWT"}, {"role": "guest", "sub": "YWxpY2U=", "nbf": now - 60, "exp": now + 3600})
+    text = ".".join(_encoded(json.dumps(part).encode()) for part in parts)
+    return f"{text}.{_encoded(hmac.new(b'secret', text.encode(), hashlib.sha256).digest())}"
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
