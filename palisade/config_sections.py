@@ -9,6 +9,7 @@ from math import ceil
 
 from pydantic import Field, model_validator
 
+from palisade.config_audit import AuditSinks
 from palisade.config_values import (
     Address,
     CertificateHours,
@@ -73,6 +74,8 @@ class Audit(Section):
     """How many copies of the archive are kept."""
     compression_ratio: CompressionRatio = Decimal(4)
     """Plain size over stored size. Default: careful, for JSON of which a part is encrypted and does not compress."""
+    sinks: AuditSinks = AuditSinks()
+    """Where Fluentd ships records to; without a sink it does not run."""
 
 
 class Tls(Section):

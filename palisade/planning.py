@@ -24,7 +24,7 @@ from palisade.sizing import (
     scale_for,
     size,
 )
-from palisade.validation import Section, unit_for, validate
+from palisade.validation import Section, section_of, unit_for, validate
 
 COMMAND_LINE = "command line"
 DEFAULT = "default, docs/sizing.md"
@@ -163,6 +163,8 @@ def readable_tib(tebibytes: Decimal) -> str:
 def _assumptions(section: Section, given: Mapping[str, Any], changed: Mapping[str, Any], file: str) -> list[Assumption]:
     found = []
     for name, field in type(section).model_fields.items():
+        if section_of(field.annotation) is not None:  # where records go, which no size follows from
+            continue
         if name in given:
             source = COMMAND_LINE
         elif name in changed:

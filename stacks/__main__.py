@@ -14,6 +14,7 @@ from palisade.images.references import refuse_missing_pins
 from palisade.planning import make_plan
 from stacks import arguments
 from stacks.admission import Admission, Settings
+from stacks.audit import Audit
 from stacks.auditor import Auditor
 from stacks.cert_manager import CertManager
 from stacks.network import Network
@@ -63,6 +64,9 @@ def declare(configuration: FleetConfiguration, cluster: Cluster) -> None:
     if pki is not None:
         Pki("pki", pki, opts)
     Auditor("auditor", arguments.auditor_arguments(platform.namespaces), opts)
+    audit = arguments.audit_arguments(configuration, cluster, platform.namespaces)
+    if audit is not None:
+        Audit("audit", audit, opts)
 
 
 def main() -> None:

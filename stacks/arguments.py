@@ -13,12 +13,14 @@ from pulumi_kubernetes.core.v1 import Namespace
 from palisade.config import FleetConfiguration
 from palisade.config_cluster import CertManager, Cluster, Provisioner
 from palisade.fleet import HostGroup
-from palisade.images.references import image_reference
-from palisade.policies.settings import SETTINGS_NAMESPACE, declared_settings, policy_settings
+from palisade.fluentd.model import fluentd_model
+from palisade.images.references import FLUENTD, image_reference
+from palisade.policies.settings import AGENTS_NAMESPACE, SETTINGS_NAMESPACE, declared_settings, policy_settings
 from palisade.project import fleet_state_directory
 from palisade.registry.model import Apis, LifecycleState, read_apis
 from palisade.sizing import Resources, Scale, registry_requests, scale_for
 from stacks.admission import AdmissionArgs, SettingsArgs
+from stacks.audit import AuditArgs
 from stacks.auditor import AuditorArgs
 from stacks.cert_manager import CertManagerArgs
 from stacks.existing_nodes import NodeNeeds
@@ -149,6 +151,22 @@ def _asks_for_certificates(configuration: FleetConfiguration) -> bool:
 def auditor_arguments(namespaces: Mapping[str, Namespace]) -> AuditorArgs:
     """The auditor's service account lives beside what the platform runs itself."""
     return AuditorArgs(namespace=SYSTEM_NAMESPACE, after=namespaces[SYSTEM_NAMESPACE])
+
+
+def audit_arguments(
+    configuration: FleetConfiguration, cluster: Cluster, namespaces: Mapping[str, Namespace]
+) -> AuditArgs | None:
+    """What collects audit records; None without a sink, and in a local fleet, where its image cannot be built."""
+    model = fluentd_model(configuration)
+    if model is None or configuration.is_local:
+        return None
+    return AuditArgs(
+        after=namespaces[AGENTS_NAMESPACE],
+        model=model,
+        image=image_reference(configuration, FLUENTD),
+        api_servers=tuple(IPv4Network(address) for address in cluster.api_server.addresses),
+        api_server_port=cluster.api_server.port,
+    )
 
 
 def node_pools_arguments(configuration: FleetConfiguration, cluster: Cluster) -> NodePoolsArgs | None:

@@ -27,7 +27,8 @@ def needed_images(configuration: FleetConfiguration) -> tuple[str, ...]:
     if configuration.cluster is None:
         return ()
     installed = [CERT_MANAGER] if configuration.cluster.cert_manager is CertManager.INSTALL else []
-    return tuple(sorted([*EVERYWHERE, *(ONLY_LOCAL if configuration.is_local else (FLUENTD,)), *installed]))
+    collector = [FLUENTD] if any(configuration.audit.sinks.each()) else []
+    return tuple(sorted([*EVERYWHERE, *installed, *(ONLY_LOCAL if configuration.is_local else collector)]))
 
 
 def refuse_missing_pins(configuration: FleetConfiguration) -> None:

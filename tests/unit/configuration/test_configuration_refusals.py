@@ -100,6 +100,34 @@ BAD = [
     Bad("images", {"envoy": f"registry.example/envoy:latest@{DIGEST}"}, "never the tag latest", where="images.envoy"),
     Bad("images", {"envoy": "registry.example/envoy@sha256:12"}, "64 hexadecimal digits", where="images.envoy"),
     Bad("images", {"Envoy": f"registry.example/envoy:1@{DIGEST}"}, "a component name", where="images.Envoy.[key]"),
+    *(
+        Bad(
+            f"audit.sinks.{sink}",
+            {"networks": ["10.60.0.0/24"], **values},
+            allowed,
+            where=f"audit.sinks.{sink}.{where}",
+        )
+        for sink, values, where, allowed in (
+            ("elasticsearch", {}, "hosts", "a list; each entry: the name of a server"),
+            ("elasticsearch", {"hosts": []}, "hosts", "at least one entry"),
+            ("opensearch", {"hosts": ["https://a.example"]}, "hosts.0", "without https:// and without a port"),
+            ("opensearch", {"hosts": ["a.example:9200"]}, "hosts.0", "without https:// and without a port"),
+            ("opensearch", {"hosts": ["a.example"], "port": 0}, "port", "a TCP port number"),
+            ("opensearch", {"hosts": ["a.example"], "password": "x"}, "password", "networks, port, hosts"),
+            ("s3", {"bucket": "Audit", "region": "eu-central-1"}, "bucket", "a bucket name"),
+            ("s3", {"bucket": "audit"}, "region", "a region name"),
+            ("s3", {"bucket": "audit", "region": "eu-central-1", "prefix": "/a"}, "prefix", "without a slash"),
+            ("kafka", {"brokers": ["k.example"], "login": "none"}, "login", '"plain", "sha256", "sha512"'),
+            ("kafka", {"brokers": ["k.example"], "topic": "a b"}, "topic", "a topic name"),
+            ("splunk", {"host": "it's"}, "host", "the name of a server"),
+            ("datadog", {}, "host", "the name of a server"),
+            ("syslog", {"host": "siem.example", "transport": "udp"}, "transport", '"tls", "tcp"'),
+            ("syslog", {"host": "siem.example", "networks": []}, "networks", "at least one entry"),
+            ("syslog", {"host": "siem.example", "networks": ["0.0.0.0/0"]}, "networks.0", "of /8 or smaller"),
+        )
+    ),
+    Bad("audit.sinks.loki", {}, "elasticsearch, opensearch, s3, kafka", where="audit.sinks.loki"),
+    Bad("audit.sinks.private_authority", "Some CA", "the name of an object", where="audit.sinks.private_authority"),
     Bad("image_sources.tag", "0.1.0", "an image registry and a path in it", where="image_sources.repository"),
     *(
         Bad(
