@@ -116,11 +116,11 @@ class KafkaSink(Sink):
     """Kafka, with SASL over TLS. Its Secret ``audit-kafka`` has the keys user and password."""
 
     brokers: ServerNames
-    """Its brokers."""
+    """The brokers that are asked first."""
     port: Port = 9093
     """The port of all of them."""
     topic: TopicName = "api-audit"
-    """The topic."""
+    """The topic that records are written to."""
     login: LoginChoice = KafkaLogin.SCRAM_SHA_512
     """The SASL mechanism."""
 
@@ -131,9 +131,9 @@ class SplunkSink(Sink):
     host: ServerName
     """The collector, or its load balancer."""
     port: Port = 8088
-    """Its port."""
+    """The port of that server."""
     index: IndexName = "api-audit"
-    """The index."""
+    """The index that records are written to."""
 
 
 class DatadogSink(Sink):
@@ -142,16 +142,16 @@ class DatadogSink(Sink):
     host: ServerName
     """The intake of the account's region, such as http-intake.logs.datadoghq.eu."""
     port: Port = 443
-    """Its port."""
+    """The port of that server."""
 
 
 class SyslogSink(Sink):
     """A SIEM that takes syslog (RFC 5424 over TCP). It has no Secret."""
 
     host: ServerName
-    """The collector."""
+    """The server that takes the records."""
     port: Port = 6514
-    """Its port."""
+    """The port of that server."""
     transport: TransportChoice = SyslogTransport.TLS
     """TLS, or TCP inside a network that is encrypted otherwise."""
 
