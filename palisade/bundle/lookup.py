@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from palisade.config_values import TlsVersion
+from palisade.errors import ConfigurationError
 from palisade.registry.model import Api, Apis, LifecycleState, Operation
 
+_DOTS = {".", ".."}
 PARAMETER = "{}"
 """Stands in a key for any one segment; no segment of a request can look like it."""
 
@@ -38,6 +40,9 @@ def lookup(apis: Apis, headers: Iterable[str], minimum: TlsVersion) -> dict[str,
         apis: What is registered.
         headers: The names of the headers that every request must carry, in lower case.
         minimum: The lowest TLS version of the edge; no operation goes below it.
+
+    Raises:
+        ConfigurationError: an operation can never be asked for.
     """
     return {
         "registry": _registry(apis, minimum),
@@ -53,6 +58,12 @@ def _registry(apis: Apis, minimum: TlsVersion) -> dict[str, Any]:
     for api in apis.apis:
         for operation in api.operations:
             method, key = operation.place
+            if _DOTS & set(key.split("/")):
+                raise ConfigurationError(
+                    f"{operation.method} {operation.path} has a dot segment, which Envoy would resolve.",
+                    where=f"{api.name} {api.version}",
+                    allowed="a path without the segments . and ..",
+                )
             table = templates if PARAMETER in key else exact
             table[method][key] = _operation(api, operation, minimum)
     shapes = {method: _shapes(keys) for method, keys in templates.items()}
@@ -62,7 +73,7 @@ def _registry(apis: Apis, minimum: TlsVersion) -> dict[str, Any]:
 def _operation(api: Api, operation: Operation, minimum: TlsVersion) -> dict[str, Any]:
     lowest = max(operation.minimum_tls, minimum)
     return {
-        "state": api.state.value,
+        "is_served": api.state is not LifecycleState.DISABLED,
         "route": operation.path,
         "roles": _set(operation.roles),
         "attributes": {name: _set(values) for name, values in operation.attributes.items()},

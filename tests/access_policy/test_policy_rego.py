@@ -28,7 +28,7 @@ def test_it_is_sound(opa: Path) -> None:
 def test_its_schema_finds_a_field_that_there_is_not(opa: Path, tmp_path: Path) -> None:
     text = (ROOT / "policies/api/compliance/compliance.rego").read_text(encoding="utf-8")
     broken = tmp_path / "broken.rego"
-    broken.write_text(text.replace("[request.method][path]", "[request.verb][path]"), encoding="utf-8")
+    broken.write_text(text.replace("request.http.method][path]", "request.http.verb][path]"), encoding="utf-8")
     command = [str(opa), "check", "--strict", "--schema", SCHEMAS, str(broken)]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 1

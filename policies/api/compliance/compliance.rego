@@ -32,7 +32,7 @@ decision := {
 default allowed := false
 
 allowed if {
-	is_served
+	operation.is_served
 	is_authenticated
 	headers_are_there
 	tls_is_sufficient
@@ -46,7 +46,7 @@ default refusal := "attribute"
 refusal := "unregistered" if {
 	not operation
 } else := "disabled" if {
-	not is_served
+	not operation.is_served
 } else := "unauthenticated" if {
 	not is_authenticated
 } else := "header" if {
@@ -59,17 +59,15 @@ refusal := "unregistered" if {
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
 
-request := input.attributes.request.http
-
 # The query string is no part of what is decided on.
-path := split(request.path, "?")[0]
+path := split(input.attributes.request.http.path, "?")[0]
 
-# A path that a server behind Envoy could read as another one is nobody's: dot segments, empty segments (a slash at the
-# end makes one), path parameters (";"), backslashes, and escapes of what needs none ("%61dmin" is "admin" to a server).
+# A parameter has no value that a server behind Envoy could read as another path: dot segments, empty segments (a slash
+# at the end makes one), path parameters (";"), backslashes, escapes of what needs none ("%61dmin" is "admin" to it).
 path_is_plain if {
 	not contains(path, "/.")
 	not contains(path, "%")
-	regex.match(`^/(?:[A-Za-z0-9._~:@!$&'()*+,=-]+(?:/[A-Za-z0-9._~:@!$&'()*+,=-]+)*)?$`, path)
+	regex.match(`^(?:/[A-Za-z0-9._~:@!$&'()*+,=-]+)+$`, path)
 }
 
 path_is_plain if {
@@ -96,9 +94,10 @@ path_with_escapes := concat("", [
 
 # --- which operation it is --------------------------------------------------------------------------------------------
 
-operation := data.registry.exact[request.method][path] if {
-	path_is_plain
-} else := data.registry.templates[request.method][templates[0]] if {
+# What equals a registered path, byte for byte, needs no second look.
+operation := found if {
+	found := data.registry.exact[input.attributes.request.http.method][path]
+} else := data.registry.templates[input.attributes.request.http.method][templates[0]] if {
 	path_is_plain
 }
 
@@ -106,16 +105,14 @@ operation := data.registry.exact[request.method][path] if {
 # the shapes of a method stand under the number of parts of a path, so that few are tried.
 templates := [key |
 	segments := split(path, "/")
-	some shape in data.registry.shapes[request.method][count(segments)]
+	some shape in data.registry.shapes[input.attributes.request.http.method][count(segments)]
 	key := concat("/", json.patch(segments, shape))
-	data.registry.templates[request.method][key]
+	data.registry.templates[input.attributes.request.http.method][key]
 ]
 
 default route := ""
 
 route := operation.route
-
-is_served if operation.state in {"ENABLED", "DEPRECATED"}
 
 # --- who asks, and how ------------------------------------------------------------------------------------------------
 
@@ -126,12 +123,12 @@ is_authenticated if is_object(claims)
 
 headers_are_there if {
 	every header in data.required_headers {
-		regex.match(header.pattern, request.headers[header.name])
+		regex.match(header.pattern, input.attributes.request.http.headers[header.name])
 	}
 }
 
 # Envoy removes this header from what clients send and writes the version that it has negotiated.
-tls_is_sufficient if operation.tls_versions[request.headers["x-palisade-tls-version"]]
+tls_is_sufficient if operation.tls_versions[input.attributes.request.http.headers["x-palisade-tls-version"]]
 
 # A claim that is no list of roles is no role.
 has_a_role if {

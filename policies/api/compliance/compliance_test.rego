@@ -6,7 +6,7 @@ import data.api.compliance
 # --- what is registered -----------------------------------------------------------------------------------------------
 
 records := {
-	"state": "ENABLED",
+	"is_served": true,
 	"route": "/v1/finance/records",
 	"roles": {"compliance_officer": true},
 	"attributes": {},
@@ -15,7 +15,7 @@ records := {
 }
 
 summary := {
-	"state": "ENABLED",
+	"is_served": true,
 	"route": "/v1/finance/summary",
 	"roles": {"analyst": true, "compliance_officer": true},
 	"attributes": {"department": {"finance": true, "audit": true}, "site": {"vienna": true}},
@@ -32,11 +32,10 @@ registry := {
 		"/v1/finance/summary": summary,
 		"/v1/customers/list": object.union(record, {"route": "/v1/customers/list"}),
 		"/v0/finance/records": object.union(records, {
-			"state": "DEPRECATED",
 			"route": "/v0/finance/records",
 			"response_headers": {"Deprecation": "true"},
 		}),
-		"/v00/finance/records": object.union(records, {"state": "DISABLED", "route": "/v00/finance/records"}),
+		"/v00/finance/records": object.union(records, {"is_served": false, "route": "/v00/finance/records"}),
 	}},
 	"templates": {
 		"GET": {

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from palisade.bundle.lookup import exactness, lookup
 from palisade.config_values import TlsVersion
+from palisade.errors import ConfigurationError
 from palisade.registry.model import Apis
 
 API: dict[str, Any] = {
@@ -41,7 +44,7 @@ def test_an_operation() -> None:
     assert found["exact"] == {
         "GET": {
             "/v1/records": {
-                "state": "ENABLED",
+                "is_served": True,
                 "route": "/v1/records",
                 "roles": {"a": True, "b": True},
                 "attributes": {"department": {"audit": True, "finance": True}},
@@ -58,6 +61,14 @@ def test_no_operation_goes_below_the_minimum_of_the_edge() -> None:
 
     assert versions(TlsVersion.TLS_1_2) == ["TLSv1.2", "TLSv1.3"]
     assert versions(TlsVersion.TLS_1_3) == ["TLSv1.3"]
+
+
+def test_an_api_that_is_gone_is_not_served() -> None:
+    served = {
+        state: registry({"path": "/v1"}, state=state)["exact"]["GET"]["/v1"]["is_served"]
+        for state in ("ENABLED", "DEPRECATED", "DISABLED")
+    }
+    assert served == {"ENABLED": True, "DEPRECATED": True, "DISABLED": False}
 
 
 def test_only_a_deprecated_api_has_headers_of_its_own() -> None:
@@ -84,3 +95,14 @@ def _hole(position: int) -> dict[str, str]:
 def test_text_is_more_exact_than_a_parameter_from_the_left() -> None:
     paths = ["/{a}/{b}", "/{a}/y", "/x/{b}", "/x/y"]
     assert sorted(paths, key=exactness) == ["/x/y", "/x/{b}", "/{a}/y", "/{a}/{b}"]
+
+
+@pytest.mark.parametrize("path", ["/v1/../admin", "/v1/.", "/../{a}"])
+def test_a_path_that_envoy_would_change_is_refused(path: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        registry({"path": path})
+    assert raised.value.lines() == [
+        ("error", f"GET {path} has a dot segment, which Envoy would resolve."),
+        ("where", "finance 1.0.0"),
+        ("allowed", "a path without the segments . and .."),
+    ]
