@@ -14,7 +14,7 @@ from palisade.errors import MachineError
 from palisade.project import fleet_state_directory
 from palisade.registry.model import Apis
 
-POLICIES = Path("policies/api")
+POLICIES = Path(__file__).resolve().parents[2] / "policies/api"
 BUNDLE_FILE = "bundle.tar.gz"
 KEY_FILE = "bundle-signing.pub"
 """Beside the bundle: the public key that checks it."""
@@ -37,18 +37,16 @@ def bundle_file(environment: str) -> Path:
     return fleet_state_directory(environment) / BUNDLE_FILE
 
 
-def bundle_of(root: Path, configuration: FleetConfiguration, apis: Apis) -> Bundle:
+def bundle_of(configuration: FleetConfiguration, apis: Apis) -> Bundle:
     """What the bundle of an environment has to hold now.
 
     Args:
-        root: The checkout.
         configuration: The environment.
         apis: What is registered.
     """
-    folder = root / POLICIES
     policies = {
-        str(path.relative_to(folder.parent)): path.read_bytes()
-        for path in sorted(folder.rglob("*.rego"))
+        str(path.relative_to(POLICIES.parent)): path.read_bytes()
+        for path in sorted(POLICIES.rglob("*.rego"))
         if not path.name.endswith(_TESTS)
     }
     data = lookup(apis, configuration.access.required_headers, configuration.tls.minimum_version)

@@ -42,10 +42,9 @@ def build(
 
     The public key that checks it is written beside it. The same input and key give the same bytes.
     """
-    project = Project.find()
-    configuration = load_configuration(project, environment)
+    configuration = load_configuration(Project.find(), environment)
     apis = read_apis(environment)
-    bundle = bundle_of(project.root, configuration, apis)
+    bundle = bundle_of(configuration, apis)
     with ExitStack() as connection:
         signer = _transit(configuration, connection) if key is None else KeyFileSigner(key)
         built = write_bundle(bundle, signer, out or bundle_file(environment))
@@ -79,7 +78,7 @@ def verify(
     """Ask OPA whether the bundle is signed, and compare it with what would be built now; exit code 1 if it is not."""
     project = Project.find()
     configuration = load_configuration(project, environment)
-    wanted = bundle_of(project.root, configuration, read_apis(environment))
+    wanted = bundle_of(configuration, read_apis(environment))
     file = out or bundle_file(environment)
     opa = ensure(project, [PROGRAM], Steps(step_titles(project, [PROGRAM])))[PROGRAM]
     verdict = check(opa, file, key or file.with_name(KEY_FILE), wanted)

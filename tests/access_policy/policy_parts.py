@@ -64,7 +64,7 @@ def apis(*, state: str = "ENABLED") -> Apis:
 def bundle(registered: Apis, *, environment: str = ENVIRONMENT) -> Bundle:
     """A bundle with the policy of the project."""
     path = "api/compliance/compliance.rego"
-    policy = (ROOT / POLICIES.parent / path).read_bytes()
+    policy = (POLICIES.parent / path).read_bytes()
     data = lookup(registered, ["x-request-id"], TlsVersion.TLS_1_2)
     return Bundle({path: policy}, data, environment)
 

@@ -18,7 +18,6 @@ from tests.access_path.client import TLS_1_2
 from tests.access_path.edge import READY_SECONDS, Edge, edge, opa_program, status
 from tests.control_plane.processes import Daemon
 
-ROOT = Path(__file__).parents[2]
 POLICY = "api/compliance/compliance.rego"
 
 
@@ -30,7 +29,7 @@ class PolicyEdge(Edge):
     def bundle(self) -> Bundle:
         model = self.model
         data = lookup(model.apis, model.access.required_headers, model.minimum_tls)
-        return Bundle({POLICY: (ROOT / POLICIES.parent / POLICY).read_bytes()}, data, model.environment)
+        return Bundle({POLICY: (POLICIES.parent / POLICY).read_bytes()}, data, model.environment)
 
     def put_bundle(self, content: bytes) -> None:
         """Replace the bundle as the kubelet does: what the name points to is another directory."""
