@@ -9,10 +9,11 @@ from palisade.project import Project
 
 CLUSTER_PLAYBOOK = "playbooks/local_cluster.yml"
 VAULT_PLAYBOOK = "playbooks/vault.yml"
+DATA_PLAYBOOK = "playbooks/data.yml"
 
 
 def harden(project: Project, environment: str, *, fleet: Fleet) -> None:
-    """Run ``harden.yml`` on every host of an environment, and what makes cluster and Vault on those that carry them.
+    """Run ``harden.yml`` on every host of an environment, and what makes cluster, Vault and data where they are.
 
     Args:
         project: The checkout with the playbooks and the inventory.
@@ -35,4 +36,7 @@ def harden(project: Project, environment: str, *, fleet: Fleet) -> None:
 def further_playbooks(fleet: Fleet) -> list[str]:
     """What runs after ``harden.yml``, by what the fleet has."""
     cluster = [CLUSTER_PLAYBOOK] if fleet.has_cluster else []
-    return [*cluster, *([VAULT_PLAYBOOK] if fleet.in_group(HostGroup.VAULT) else [])]
+    if not fleet.in_group(HostGroup.VAULT):
+        return cluster
+    # The database hosts have their passwords and certificates from Vault.
+    return [*cluster, VAULT_PLAYBOOK, *([DATA_PLAYBOOK] if fleet.in_group(HostGroup.DATABASE) else [])]

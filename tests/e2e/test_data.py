@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,15 @@ from palisade.verification.probes import connect
 HOST = "db-1"
 UNITS = "postgresql@17-main.service redis-server.service palisade-postgresql-backup.timer"
 PORTS = (5432, 6379, 6380)
+DATABASE = {"name": "registry", "owner": "owner", "schema": "registry", "user": "registry", "connections": 5}
 PROBES = Path(connect.__file__).parent
 
 pytestmark = pytest.mark.usefixtures("fleet")
+
+
+def data(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """``ansible-playbook -i inventories/local playbooks/data.yml`` with more arguments."""
+    return run("ansible-playbook", "-i", f"inventories/{ENVIRONMENT}", "playbooks/data.yml", *arguments)
 
 
 def as_superuser(program: str) -> str:
@@ -42,9 +49,35 @@ def probe(source: str, name: str, *arguments: str) -> dict[str, str]:
 
 
 def test_a_second_run_changes_nothing() -> None:
-    second = run("ansible-playbook", "-i", f"inventories/{ENVIRONMENT}", "playbooks/data.yml")
+    second = data()
     assert second.returncode == 0, second.stdout[-4000:]
     assert recap(second.stdout)[HOST].changed == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"postgresql_clients": ["0.0.0.0/0"]}, "postgresql_clients is 0.0.0.0/0; allowed are addresses and networks"),
+        ({"postgresql_users": []}, "postgresql_users has no password of registry"),
+        ({"postgresql_backup_kept": 1}, "postgresql_backup_kept is 1; allowed are 2 or more"),
+        (
+            {"postgresql_databases": [DATABASE | {"name": "Registry; DROP"}]},
+            "Registry; DROP: allowed in names of databases, schemas and roles are a to z, digits and underscores",
+        ),
+        ({"postgresql_databases": [DATABASE | {"user": "postgres"}]}, "each named once, and never postgres"),
+        ({"redis_rights": {"everybody": "~jwks:* +@all"}}, "redis_rights (everybody): allowed are named users"),
+        (
+            {"redis_users": [{"name": "registry-reader", "password": "short"}]},
+            "20 characters or more of registry-reader",
+        ),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_bad_input_is_refused_before_a_host_is_touched(variables: dict[str, object], message: str) -> None:
+    refused = data("--extra-vars", json.dumps(variables))
+    assert refused.returncode != 0
+    assert message in " ".join(refused.stdout.split())
+    assert recap(refused.stdout)[HOST].changed == 0
 
 
 @pytest.mark.parametrize(
