@@ -104,6 +104,18 @@ class Vault:
         """What stands at a path; None if nothing does."""
         return _data(self._once_ready(path, lambda: self._client.read(path)))
 
+    def entry(self, path: str) -> tuple[Data, int]:
+        """What an entry of the KV engine holds, and its version for check-and-set; also after it was deleted.
+
+        Args:
+            path: The entry, with ``data`` after the mount.
+        """
+        found = self.read(path)
+        if found is not None and found.get("data") is not None:
+            return found["data"], int(found["metadata"]["version"])
+        mount, _, name = path.partition("/data/")
+        return {}, int((self.read(f"{mount}/metadata/{name}") or {}).get("current_version", 0))
+
     def list(self, path: str) -> tuple[str, ...]:
         """The names below a path, sorted; none if nothing is there."""
         with self._explained(path):

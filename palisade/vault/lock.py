@@ -58,7 +58,7 @@ def exclusive(vault: Vault, path: str) -> Iterator[Held]:
     Raises:
         PalisadeError: somebody else holds it; nothing was changed.
     """
-    data, version = _read(vault, path)
+    data, version = vault.entry(path)
     now = vault.now()
     if data and float(data["ends"]) > now:
         raise _taken(path, data)
@@ -74,7 +74,7 @@ def exclusive(vault: Vault, path: str) -> Iterator[Held]:
     except PalisadeError as error:
         if _REFUSED not in error.problem:
             raise
-        data, _ = _read(vault, path)
+        data, _ = vault.entry(path)
         raise _taken(path, data or {"holder": "somebody else", "since": now, "ends": now}) from error
     try:
         yield Held(path, started)
@@ -89,13 +89,6 @@ def _release(vault: Vault, path: str, version: int) -> None:
         # It ended while it was held and is somebody else's now.
         if _REFUSED not in error.problem:
             raise
-
-
-def _read(vault: Vault, path: str) -> tuple[dict[str, Any], int]:
-    found = vault.read(path)
-    if found is None:
-        return {}, 0
-    return found.get("data") or {}, int((found.get("metadata") or {}).get("version", 0))
 
 
 def _taken(path: str, data: dict[str, Any]) -> PalisadeError:

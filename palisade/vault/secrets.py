@@ -101,7 +101,7 @@ def apply_secrets(session: Session) -> tuple[Applied, ...]:
     """
     # All values are read before anything is written.
     wanted = [(entry, _values(session, entry)) for entry in _entries(declaration_root(session.project))]
-    cluster = session.cluster()
+    cluster = session.cluster
     for namespace in dict.fromkeys(entry.namespace for entry, _ in wanted):
         # The stack may not have been built yet; what it declares about the namespace is its own.
         if cluster.read("Namespace", "v1", namespace) is None:

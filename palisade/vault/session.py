@@ -83,6 +83,7 @@ class Session:
             write_whole(path, text)
         return path
 
+    @cached_property
     def cluster(self) -> Any:
         """The cluster of the environment, which answers.
 
@@ -107,7 +108,7 @@ class Session:
         return access
 
     def _reviewer(self) -> ReviewerApi:
-        cluster = self.cluster()
+        cluster = self.cluster
         settings = cluster.settings
         return ReviewerApi(
             objects=cluster,

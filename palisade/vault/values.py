@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import IPv4Address
 from typing import Any
 
 from palisade.config import FleetConfiguration
@@ -39,7 +41,7 @@ def values_of(configuration: FleetConfiguration) -> dict[str, Any]:
         "keys": vault.keys.model_dump(),
         "cert_manager": vault.cert_manager.model_dump(),
         "certificate_hours": configuration.tls.certificate_ttl_hours,
-        "workload_names": edge_names(configuration),
+        "workload_names": list(configuration.edge.names) if configuration.edge else [],
         "workload_networks": _networks(configuration.edge_addresses),
         "host_names": [*names, *(f"{name}.{vault.domain}" for name in names)],
         "host_networks": _networks(host.address for host in hosts),
@@ -47,10 +49,5 @@ def values_of(configuration: FleetConfiguration) -> dict[str, Any]:
     }
 
 
-def edge_names(configuration: FleetConfiguration) -> list[str]:
-    """The DNS names that clients of the registry use."""
-    return [] if configuration.edge is None else list(configuration.edge.names)
-
-
-def _networks(addresses: Any) -> list[str]:
+def _networks(addresses: Iterable[IPv4Address]) -> list[str]:
     return [f"{address}/32" for address in addresses]

@@ -181,6 +181,18 @@ def test_another_secret_value_stays(place: Place) -> None:
     assert client.read("secret/data/registry-database")["data"]["data"] == mine
 
 
+def test_a_secret_that_was_deleted_is_made_anew(place: Place) -> None:
+    client = place.server.client()
+    before = client.read("secret/data/redis-registry")["data"]["data"]
+    client.delete("secret/data/redis-registry")
+    (found,) = planned(place)
+    assert (found.path, found.action) == ("secret/data/redis-registry", Action.CREATE)
+    applied(place)
+    after = client.read("secret/data/redis-registry")["data"]["data"]
+    assert after["username"] == before["username"]
+    assert after["password"] != before["password"]
+
+
 def test_no_secret_is_shown(empty: Place) -> None:
     shown = [empty.palisade("vault", command, ENVIRONMENT) for command in ("plan", "apply", "plan")]
     stored = empty.server.client().read("secret/data/registry-database")["data"]["data"]["password"]

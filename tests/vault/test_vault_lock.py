@@ -54,6 +54,14 @@ def test_a_lock_is_free_after_an_error(drifted: Session) -> None:
         pass
 
 
+def test_a_lock_that_was_deleted_by_hand_is_free(drifted: Session, place: Place) -> None:
+    with exclusive(drifted.vault, LOCK):
+        pass
+    place.server.client().delete(LOCK)
+    with exclusive(drifted.vault, LOCK), pytest.raises(PalisadeError, match="is changing this Vault"):
+        apply(drifted.context, drifted.declared, lock=drifted.lock)
+
+
 def test_a_dead_holder_s_lock_ends(drifted: Session, place: Place) -> None:
     client = place.server.client()
     dead = {"holder": "somebody on elsewhere, process 1", "nonce": "x", "since": 0, "ends": drifted.vault.now() + 1.5}

@@ -58,6 +58,7 @@ FLEET: dict[str, Any] = {
     "local": {},
     "exposure": "internal",
     "traffic": {"peak_rps": 1000},
+    "edge": {"names": ["api.palisade.internal"]},
     "networks": {"fleet": "10.20.0.0/24", "operators": ["10.9.0.0/24"], "clients": ["10.0.0.0/8"]},
     "hosts": [
         {"name": "bastion-1", "group": "bastion", "address": "10.20.0.10"},

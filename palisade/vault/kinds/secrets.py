@@ -33,9 +33,7 @@ def find_secret(context: Context, resource: Resource) -> Change | None:
         return None
 
     def make() -> None:
-        current = context.vault.read(resource.path)
-        data = (current or {}).get("data") or {}
-        version = ((current or {}).get("metadata") or {}).get("version", 0)
+        data, version = context.vault.entry(resource.path)
         new = {key: _value(value) for key, value in resource.fields.items() if key not in data}
         # Check-and-set: what somebody else has written in between is not overwritten.
         context.vault.write(resource.path, {"options": {"cas": version}, "data": {**data, **new}})
