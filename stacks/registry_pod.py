@@ -165,6 +165,7 @@ class RegistryPod:
 
     def _container(self, row: ContainerRow, room: Resources) -> ContainerArgs:
         asked = room.quantities()
+        disk = {"ephemeral-storage": f"{self.table.disk_mib}Mi"}
         ports = {**PORTS, "health": HEALTH_PORT} if row.name == ENVOY else {}
         return ContainerArgs(
             name=row.name,
@@ -174,9 +175,9 @@ class RegistryPod:
             env=list(self._environment(row.name, room)),
             ports=[ContainerPortArgs(name=name, container_port=port, protocol="TCP") for name, port in ports.items()],
             resources=ResourceRequirementsArgs(
-                requests=asked,
+                requests={**asked, **disk},
                 # Memory that is not there kills; processor time that nobody uses may be used.
-                limits={"cpu": self.room.quantities()["cpu"], "memory": asked["memory"]},
+                limits={"cpu": self.room.quantities()["cpu"], "memory": asked["memory"], **disk},
             ),
             startup_probe=self._probe(row, failures=row.startup_seconds // self.table.probe.period_seconds),
             readiness_probe=self._probe(row),

@@ -49,6 +49,7 @@ class RegistryTable(Section):
     busy_percent: int
     probe: ProbeRow
     temporary_mib: int
+    disk_mib: int
     java_heap_percent: int
     go_memory_percent: int
 

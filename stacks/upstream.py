@@ -77,7 +77,7 @@ class Upstream(Component):
 
 def _pod(image: str) -> PodSpecArgs:
     ready = HTTPGetActionArgs(path="/ready", port=PORT)
-    room = {"cpu": "50m", "memory": "64Mi"}
+    room = {"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi"}
     return PodSpecArgs(
         automount_service_account_token=False,
         enable_service_links=False,

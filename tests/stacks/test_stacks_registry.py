@@ -74,7 +74,9 @@ def test_three_containers_ask_together_for_what_the_sizing_says_and_none_may_sta
         assert sum(asked) == parse_quantity(whole)
         assert min(asked) > 0
     for each in found.values():
-        assert each["resources"]["limits"] == {"cpu": "3400m", "memory": each["resources"]["requests"]["memory"]}
+        asked = each["resources"]["requests"]
+        assert asked["ephemeral-storage"] == "256Mi"
+        assert each["resources"]["limits"] == {**asked, "cpu": "3400m"}
 
 
 @pytest.mark.parametrize(("millicpu", "memory_mib"), [(1000, 1536), (7, 7), (3333, 10001)])
