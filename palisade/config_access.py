@@ -55,7 +55,7 @@ class Tokens(Section):
     issuer: HttpsUrl
     """The claim ``iss`` of every token, character by character."""
     jwks_uri: HttpsUrl
-    """Where the issuer publishes its public keys; its certificate must come from the root CA of the fleet."""
+    """Where the issuer publishes its public keys; the root CA of the fleet or Vault's own must have signed for it."""
     audience: Audience = "palisade-api"
     """A token counts when its claim ``aud`` names this."""
 

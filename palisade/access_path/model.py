@@ -32,7 +32,7 @@ class Places:
     certificates: str
     """The directory with ``tls.crt`` and ``tls.key`` of the edge; a file that is replaced there is served at once."""
     authority: str
-    """The directory with ``ca.crt``, the root CA of the fleet."""
+    """The directory with ``issuer.crt``: who may have signed the certificate of the token issuer."""
     policy_socket: str = "/run/opa/grpc.sock"
     """The unix socket on which OPA decides."""
     bundle: str = "/etc/opa-bundle"
@@ -43,7 +43,7 @@ POD = Places("/etc/envoy", "/etc/palisade/certificates", "/etc/palisade/authorit
 HOST = Places(
     "/etc/palisade/envoy",
     "/etc/palisade/certificates/edge",
-    "/etc/palisade/certificates/edge",
+    "/etc/palisade/authority",
     bundle="/etc/palisade/opa-bundle",
 )
 

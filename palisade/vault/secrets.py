@@ -28,6 +28,8 @@ class Certificate(StrEnum):
     """Of the root authority of the fleet."""
     SERVER = "server"
     """Of who signed the certificate of Vault itself; empty if machines trust that one anyway."""
+    ROOT_AND_SERVER = "root_and_server"
+    """Both, one after the other: for who talks to Vault wherever its certificate comes from."""
 
 
 class _Entry(BaseModel):
@@ -157,7 +159,8 @@ def _certificate(session: Session, which: Certificate) -> str:
     if which is Certificate.ROOT:
         return session.root_certificate()
     ca_file = session.vault.access.ca_file
-    return ca_file.read_text(encoding="utf-8") if ca_file else ""
+    server = ca_file.read_text(encoding="utf-8") if ca_file else ""
+    return server if which is Certificate.SERVER else session.root_certificate() + server
 
 
 def _entries(root: Path) -> Iterator[_Entry]:

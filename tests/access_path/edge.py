@@ -219,7 +219,7 @@ def edge(
     places = Places(*(str(directory / name) for name in names))
     for place in (places.configuration, places.certificates, places.authority, places.bundle):
         Path(place).mkdir()
-    (Path(places.authority) / "ca.crt").write_text(authority.certificate)
+    (Path(places.authority) / "issuer.crt").write_text(authority.certificate)
     authority.issue("issuer", Subject("issuer", names=("localhost",), addresses=(LOOPBACK,)))
     issuer = Issuer()
     apis_port, management, health, admin, bundle, opa_health = free_ports(6)

@@ -144,7 +144,7 @@ def test_secrets_reach_the_cluster_once(site: Site) -> None:
     first = site.palisade("secrets", "apply", ENVIRONMENT, "--output", "json")["secrets"]
     assert [(one["namespace"], one["name"], one["keys"]) for one in first] == [
         ("palisade-registry", "registry-database", ["username", "password"]),
-        ("palisade-registry", "fleet-root", ["ca.crt"]),
+        ("palisade-registry", "fleet-root", ["ca.crt", "issuer.crt"]),
         ("palisade-registry", "vault-server", ["ca.crt"]),
         ("palisade-system", "fleet-root", ["ca.crt"]),
         ("palisade-system", "vault-server", ["ca.crt"]),
@@ -156,6 +156,8 @@ def test_secrets_reach_the_cluster_once(site: Site) -> None:
     assert values(site, "palisade-registry", "registry-database") == stored
     root = (site.place.vault_state / "root.crt").read_text(encoding="utf-8")
     assert values(site, "palisade-system", "fleet-root") == {"ca.crt": root}
+    server = site.place.server.authority.read_text(encoding="utf-8")
+    assert values(site, "palisade-registry", "fleet-root") == {"ca.crt": root, "issuer.crt": root + server}
     live = site.core.read_namespaced_secret("registry-database", "palisade-registry")
     assert [entry.manager for entry in live.metadata.managed_fields] == ["palisade-secrets"]
 

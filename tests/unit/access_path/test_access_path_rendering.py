@@ -68,7 +68,7 @@ VARIANTS = list(
 def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
     directory = tmp_path_factory.mktemp("places")
     pair = Authority(directory, "tests").issue("edge", Subject("edge", names=("edge.example",)))
-    for name, text in (("tls.crt", pair.certificate), ("tls.key", pair.key), ("ca.crt", pair.certificate)):
+    for name, text in (("tls.crt", pair.certificate), ("tls.key", pair.key), ("issuer.crt", pair.certificate)):
         (directory / name).write_text(text)
     (directory / "envoy").mkdir()
     return Places(*(str(directory / name) for name in ("envoy", ".", ".", "opa.sock")))
@@ -130,7 +130,7 @@ def test_the_same_apis_in_another_order_give_the_same_bytes() -> None:
 
 def test_a_pod_and_a_host_differ_in_places_only() -> None:
     pod, host = render_envoy(SAMPLE), render_envoy(replace(SAMPLE, places=HOST))
-    assert [name for name in FILES if pod[name] != host[name]] == ["envoy.yaml", "authority.yaml", "certificate.yaml"]
+    assert [name for name in FILES if pod[name] != host[name]] == ["envoy.yaml", "certificate.yaml"]
     moved = pod["certificate.yaml"].replace(POD.certificates, HOST.certificates)
     assert moved == host["certificate.yaml"]
 
