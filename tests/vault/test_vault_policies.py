@@ -54,6 +54,12 @@ PROBES = {
     "change a person": Probe("POST", "auth/people/users/analyst", {"token_ttl": "10m"}),
     "read a person": Probe("GET", "auth/people/users/analyst"),
     "identity token": Probe("GET", "identity/oidc/token/api"),
+    "token of another role": Probe("GET", "identity/oidc/token/another"),
+    "read the claims": Probe("GET", "identity/oidc/role/api"),
+    "read the OIDC key": Probe("GET", "identity/oidc/key/api"),
+    "names of secrets": Probe("LIST", "secret/metadata"),
+    "another secret": Probe("GET", "secret/data/another"),
+    "another Transit key": Probe("GET", "transit/keys/another"),
     "change the claims": Probe("POST", "identity/oidc/role/api", {"ttl": "1h"}),
     "read an entity": Probe("GET", "identity/entity/name/analyst"),
     "read a policy": Probe("GET", "sys/policies/acl/palisade-operator"),
@@ -68,6 +74,9 @@ PROBES = {
     "step down": Probe("GET", "sys/raw/core"),
 }
 _READS = {
+    "read the claims",
+    "read the OIDC key",
+    "another Transit key",
     "read a role",
     "public key of bundles",
     "public key of evidence",
@@ -93,6 +102,8 @@ ALLOWED: dict[str, set[str]] = {
     "palisade-verifier": _READS,
     "palisade-operator": _READS
     | {
+        "names of secrets",
+        "another secret",
         "sign for a pod",
         "issue for a pod",
         "issue for a host",
