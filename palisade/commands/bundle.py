@@ -62,7 +62,7 @@ def build(
         return
     what = "written" if built.is_new else "there already"
     ANSWER.print(f"The bundle is {what}: {built.file}", soft_wrap=True, markup=False)
-    ANSWER.print(f"Revision {built.revision}, {operations} operations of {len(apis.apis)} APIs", markup=False)
+    ANSWER.print(f"Revision {built.revision}, {operations} operations of {len(apis.apis)} APIs", soft_wrap=True, markup=False)
 
 
 @application.command()
@@ -92,7 +92,7 @@ def verify(
             exit_code=ExitCode.FINDINGS,
         )
     if output is OutputFormat.TEXT:
-        ANSWER.print(f"OPA accepts the bundle, and it is up to date: {verdict.revision}", markup=False)
+        ANSWER.print(f"OPA accepts the bundle, and it is up to date: {verdict.revision}", soft_wrap=True, markup=False)
 
 
 def _transit(configuration: FleetConfiguration, connection: ExitStack) -> Signer:
