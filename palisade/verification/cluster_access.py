@@ -22,6 +22,8 @@ class ClusterAccess:
     """What the controls of the network name in words (``clients``, ``databases``); nothing for what is not there."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """The same for ports: ``api_server``."""
+    sinks: Mapping[str, tuple[tuple[str, ...], int]] = field(default_factory=dict)
+    """Where audit records are shipped to, by kind: networks and port. None in a local fleet, where nothing ships."""
     is_local: bool = False
     """Whether it is the cluster of a local fleet, which has what is only there to be tried."""
 
@@ -56,6 +58,10 @@ def find_cluster(project: Project, fleet: Fleet) -> ClusterAccess | None:
             "vaults": _hosts(fleet, "vault"),
         },
         ports={"api_server": cluster.api_server.port},
+        sinks={
+            name: (tuple(map(str, sink.networks)), sink.port)
+            for name, sink in ({} if configuration.is_local else dict(configuration.audit.sinks.each())).items()
+        },
         is_local=configuration.is_local,
     )
 

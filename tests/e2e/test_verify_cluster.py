@@ -85,6 +85,7 @@ def cluster(fleet: Fleet) -> Iterator[Cluster]:
             yaml.safe_load(plane.kubeconfig.read_text())["current-context"],
             networks={"clients": tuple(map(str, fleet.networks.clients)), "api_servers": ("10.77.0.11/32",)},
             ports={"api_server": 6443},
+            is_local=True,
         )
         with Cluster(access, lambda: declared) as cluster:
             for manifest in [*declared, NODE]:
@@ -117,7 +118,9 @@ def test_what_the_stack_declares_passes_every_control(suite: Suite) -> None:
     chosen = assignments(suite.registry, suite.connections.fleet, cluster=True, targets=["cluster"])
     results = [item.result for item in suite.run(chosen)]
     assert len(results) >= 30
-    assert {one.control: one.reason for one in results if one.status is not Status.PASS} == {}
+    assert {one.control: one.reason for one in results if one.status not in (Status.PASS, Status.NOT_ASSESSABLE)} == {}
+    unknown = [one.control for one in results if one.status is Status.NOT_ASSESSABLE]
+    assert unknown == ["kubernetes-audit-records-collected"]
 
 
 def test_changes_are_noticed_and_put_back_exactly(suite: Suite, cluster: Cluster) -> None:

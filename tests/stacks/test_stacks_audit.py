@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 from functools import cache
 from typing import Any
 
 import pytest
 import yaml
-from stacks_program import graph_of, of_kind, run_program, shipped_fleet
+from stacks_program import PROJECT_ROOT, graph_of, of_kind, run_program, shipped_fleet
 
 from palisade.config import parse_configuration
+from palisade.controls import load_controls
 from palisade.policies.pack import refusals
 from palisade.policies.rules import load_rules
 from palisade.policies.settings import policy_settings
 from palisade.rendering.graph import Graph
+from palisade.verification.cluster_access import ClusterAccess
+from palisade.verification.network_policies import flow_of, flows_of
 from tests.pins import pins
 
 SINKS = {
@@ -123,6 +128,33 @@ def test_only_fluentd_may_reach_a_sink_at_its_port() -> None:
     assert all(out[sink] == {fluentd} for sink in sinks)
     labels = of_kind(graph(), "DaemonSet")["fluentd"].inputs["spec"]["template"]["metadata"]["labels"]
     assert labels["app.kubernetes.io/name"] == "fluentd"
+
+
+def test_what_the_control_expects_is_what_is_declared() -> None:
+    """The rows of the control, made into flows as the check does it, are the flows of the declared policies."""
+    (control,) = (each for each in load_controls(PROJECT_ROOT).controls if "flows" in each.expected)
+    cluster = parse_configuration(with_sinks("prod"), environment="prod", file="a test").cluster
+    assert cluster is not None
+    access = ClusterAccess(
+        None,
+        "here",
+        networks={"api_servers": tuple(f"{address}/32" for address in cluster.api_server.addresses)},
+        ports={"api_server": cluster.api_server.port},
+        sinks={
+            "opensearch": (("10.60.0.0/24", "10.61.0.0/24"), 9200),
+            "s3": (("203.0.113.0/24",), 443),
+            "syslog": (("10.62.0.9/32",), 6514),
+        },
+    )
+    rows = runpy.run_path(str(PROJECT_ROOT / "tests/verify/test_cluster_objects.py"))["_rows_of"]
+    expected = rows(access, control.expected["flows"]["palisade-agents"])
+    declared = [
+        flow
+        for policy in of_kind(graph(), "NetworkPolicy").values()
+        if policy.inputs["metadata"]["namespace"] == "palisade-agents"
+        for flow in flows_of(json.loads(json.dumps(policy.inputs).replace(".0,", ",").replace(".0}", "}")))
+    ]
+    assert sorted(flow_of(row, access.networks, access.ports) for row in expected) == sorted(declared)
 
 
 def test_it_may_read_pods_and_namespaces_and_nothing_else() -> None:

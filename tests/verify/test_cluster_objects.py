@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 
 from palisade.verification import drift
-from palisade.verification.check import differences, require
+from palisade.verification.check import differences, not_assessable, require
 from palisade.verification.network_policies import denies_everything, flow_of, flows_of
 
 PARALLEL = 4
@@ -21,6 +21,19 @@ def _is_palisade(one):
 
 def _policies(cluster, namespace):
     return cluster.objects("NetworkPolicy", "networking.k8s.io/v1", namespace=namespace)
+
+
+def _rows_of(access, rows):
+    """The rows that count in this environment; one that is for each sink becomes as many."""
+    for row in rows:
+        if row.get("only_local") and not access.is_local:
+            continue
+        if not row.get("for_sinks"):
+            yield row
+        elif row["to"] == ["sinks"]:
+            yield from ({**row, "to": list(found), "ports": [f"TCP {port}"]} for found, port in access.sinks.values())
+        elif access.sinks:
+            yield row
 
 
 def test_namespace_labels(control, observation, cluster):
@@ -50,7 +63,7 @@ def test_allowances(control, observation, cluster):
     problems = []
     observation.runtime = {}
     for namespace, rows in control.expected["flows"].items():
-        expected = [row for row in rows if cluster.access.is_local or not row.get("only_local")]
+        expected = list(_rows_of(cluster.access, rows))
         wanted = {flow for row in expected if (flow := flow_of(row, networks, ports)).peers}
         found = {flow for policy in _policies(cluster, namespace) for flow in flows_of(policy)}
         observation.runtime[namespace] = [flow.document() for flow in sorted(found)]
@@ -213,3 +226,25 @@ def _undeclared(control, cluster, titles):
             by_role = control.expected["role"] in managers
             if _is_palisade(one) and not by_role and drift.title(one) not in titles:
                 yield drift.title(one)
+
+
+def test_record_collector(control, observation, cluster):
+    """Records are collected on every node: as many pods are ready as there should be."""
+    if cluster.access.is_local:
+        not_assessable("the image of Fluentd is built where RubyGems can be reached, so a local fleet has none")
+    if not cluster.access.sinks:
+        observation.runtime = {}
+        require(["no sink is configured (audit.sinks), so records stay on the nodes"])
+    namespace = control.expected["namespace"]
+    found = {
+        one["metadata"]["name"]: one["status"] for one in cluster.objects("DaemonSet", "apps/v1", namespace=namespace)
+    }
+    observation.runtime = {
+        name: {word: found.get(name, {}).get(word, 0) for word in ("desiredNumberScheduled", "numberReady")}
+        for name in control.expected["daemonsets"]
+    }
+    require(
+        f"{name}: {seen['numberReady']} of {seen['desiredNumberScheduled']} pods are ready"
+        for name, seen in observation.runtime.items()
+        if name not in found or seen["numberReady"] != seen["desiredNumberScheduled"]
+    )
