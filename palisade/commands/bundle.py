@@ -62,7 +62,8 @@ def build(
         return
     what = "written" if built.is_new else "there already"
     ANSWER.print(f"The bundle is {what}: {built.file}", soft_wrap=True, markup=False)
-    ANSWER.print(f"Revision {built.revision}, {operations} operations of {len(apis.apis)} APIs", soft_wrap=True, markup=False)
+    what = f"Revision {built.revision}, {operations} operations of {len(apis.apis)} APIs"
+    ANSWER.print(what, soft_wrap=True, markup=False)
 
 
 @application.command()
