@@ -78,6 +78,14 @@ class Certificates:
         command = [KUBECTL, f"--kubeconfig={self.plane.kubeconfig}", *arguments]
         return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
 
+    def shell(self, script: str) -> None:
+        """Run lines of a shell in which kubectl reaches this cluster, as the proof of a control does."""
+        variables = {**os.environ, "KUBECONFIG": str(self.plane.kubeconfig)}
+        done = subprocess.run(
+            ["bash", "-euc", script], env=variables, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
     def apply(self, *objects: Mapping[str, Any]) -> str:
         """Apply objects; what the cluster says if it refuses one, else nothing."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})

@@ -56,10 +56,10 @@ def test_a_node_that_is_too_small_is_refused() -> None:
 
 def test_in_a_local_fleet_a_node_needs_what_its_registry_pod_asks_for() -> None:
     fleet = shipped_fleet("local")
-    status = {"status": {"allocatable": {"cpu": "250m", "memory": str(512 * 2**20)}}}
+    status = {"status": {"allocatable": {"cpu": "1", "memory": str(1536 * 2**20)}}}
     assert run_program("local", fleet, found={"registry-1": {**fit_nodes(fleet)["registry-1"], **status}})
-    less = {"status": {"allocatable": {"cpu": "249m", "memory": "512Mi"}}}
-    assert "needs 250 m CPU and 512 MiB" in refusal(fleet, "local", **{"registry-1": less})
+    less = {"status": {"allocatable": {"cpu": "999m", "memory": "1536Mi"}}}
+    assert "needs 1000 m CPU and 1536 MiB" in refusal(fleet, "local", **{"registry-1": less})
 
 
 def test_a_node_without_its_labels_or_its_taint_is_refused() -> None:

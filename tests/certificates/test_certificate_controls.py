@@ -1,0 +1,52 @@
+"""The controls about certificates on this cluster: each holds, and each notices the change that is to prove it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+from conftest import ISSUES, ROOT, Certificates, wait_for
+
+from palisade.controls import Control, load_controls
+from palisade.verification.check import Recorder
+from palisade.verification.cluster import Cluster
+from palisade.verification.cluster_access import ClusterAccess
+from tests.control_plane.plane import CONTEXT
+
+CONTROLS = [control for control in load_controls(ROOT).controls if control.id.startswith("certificates-")]
+
+
+@pytest.fixture(scope="module")
+def checks() -> ModuleType:
+    found = importlib.util.spec_from_file_location("certificate_checks", ROOT / "tests/verify/test_certificates.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def cluster(certificates: Certificates) -> Iterator[Cluster]:
+    wait_for(lambda: certificates.is_ready(f"{ISSUES}/certificates/edge"), "the certificate is not ready")
+    with Cluster(ClusterAccess(certificates.plane.kubeconfig, CONTEXT), declared=list) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.id)
+def test_a_control_holds_and_notices_what_breaks_it(
+    certificates: Certificates, cluster: Cluster, checks: ModuleType, control: Control
+) -> None:
+    check = getattr(checks, control.verified_by.partition("::")[2])
+    check(control, Recorder(), cluster)
+    certificates.shell(control.proven_by)
+    cluster.forget()
+    try:
+        with pytest.raises(AssertionError):
+            check(control, Recorder(), cluster)
+    finally:
+        certificates.kubectl("delete", "certificate", "for-a-moment", "--namespace=palisade-registry")
+        certificates.kubectl("delete", "role,rolebinding", "for-a-moment", "--namespace=palisade-registry")
+        assert certificates.apply(certificates.declared["Certificate/edge"]) == ""
