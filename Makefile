@@ -61,7 +61,7 @@ lint: $(READY) ## ruff, mypy, ansible-lint, yamllint, shellcheck
 
 .PHONY: test-fast
 test-fast: lint $(READY) ## Linters and every test that needs no host (two minutes)
-	@pytest --quiet tests/unit tests/stacks tests/policies
+	@pytest --quiet --numprocesses=auto tests/unit tests/stacks tests/policies
 
 .PHONY: test
 test: test-fast ## The gate: the above, then real hosts, a real cluster, real pulumi (needs root; 45 minutes)

@@ -21,6 +21,9 @@ from stacks.network import Network
 from stacks.nodes import ExistingNodes, NodePools
 from stacks.pki import Pki
 from stacks.platform import Platform
+from stacks.registry import NAMESPACE, Registry
+from stacks.registry_arguments import is_ready_for_the_registry, registry_arguments, upstream_arguments
+from stacks.upstream import Upstream
 
 
 def configuration_of_stack() -> FleetConfiguration:
@@ -45,6 +48,13 @@ def configuration_of_stack() -> FleetConfiguration:
 
 def declare(configuration: FleetConfiguration, cluster: Cluster) -> None:
     """Everything inside the cluster."""
+    registry = None
+    if is_ready_for_the_registry(configuration.environment):
+        registry = registry_arguments(configuration, cluster)
+    else:
+        pulumi.log.warn(
+            f"There is no policy bundle yet (palisade bundle build {configuration.environment}): no registry"
+        )
     opts = pulumi.ResourceOptions(provider=arguments.provider("cluster", configuration, cluster))
     adopter = arguments.provider("adopter", configuration, cluster, adopts=True)
     admission = Admission("admission", arguments.admission_arguments(configuration), opts)
@@ -60,9 +70,14 @@ def declare(configuration: FleetConfiguration, cluster: Cluster) -> None:
     installed = arguments.cert_manager_arguments(configuration, cluster, platform.namespaces)
     cert_manager = None if installed is None else CertManager("cert-manager", installed, opts)
     works: tuple[pulumi.Resource, ...] = (network, *(cert_manager.ready if cert_manager else ()))
-    pki = arguments.pki_arguments(configuration, platform.namespaces, works)
-    if pki is not None:
-        Pki("pki", pki, opts)
+    pki_args = arguments.pki_arguments(configuration, platform.namespaces, works)
+    pki = None if pki_args is None else Pki("pki", pki_args, opts)
+    namespace = platform.namespaces[NAMESPACE]
+    if registry is not None:
+        Registry("registry", registry, opts, namespace=namespace, after=(network, *((pki.certificate,) if pki else ())))
+    upstream = upstream_arguments(configuration, platform.namespaces)
+    if upstream is not None:
+        Upstream("upstream", upstream, opts)
     Auditor("auditor", arguments.auditor_arguments(platform.namespaces), opts)
     audit = arguments.audit_arguments(configuration, cluster, platform.namespaces)
     if audit is not None:

@@ -105,7 +105,7 @@ class PlatformArgs:
     registry_pod: Resources
     """What a registry pod asks for; no pod of the platform may ask for more, because no node has more."""
     adopter: pulumi.ProviderResource
-    """The provider for objects that the cluster makes by itself and that are taken over from it."""
+    """The provider for objects that may be there before the stack and that are taken over."""
 
 
 class Platform(Component):
@@ -115,7 +115,7 @@ class Platform(Component):
         super().__init__(name, opts)
         rows = read_table("namespaces", NamespaceTable).namespaces
         scheduling = read_table("scheduling", SchedulingTable)
-        self.namespaces: Mapping[str, Namespace] = {row.name: self._namespace(row) for row in rows}
+        self.namespaces: Mapping[str, Namespace] = {row.name: self._namespace(row, args.adopter) for row in rows}
         """The namespaces by name, for what must wait until its own is there."""
         for row in rows:
             self._quota(row, args)
@@ -133,12 +133,12 @@ class Platform(Component):
             )
         self.register_outputs({"namespaces": sorted(self.namespaces)})
 
-    def _namespace(self, row: NamespaceRow) -> Namespace:
+    def _namespace(self, row: NamespaceRow, adopter: pulumi.ProviderResource) -> Namespace:
         security = {f"pod-security.kubernetes.io/{mode}": row.pod_security for mode in _MODES}
         versions = {f"pod-security.kubernetes.io/{mode}-version": POD_SECURITY_VERSION for mode in _MODES}
-        return Namespace(
-            row.name, metadata=metadata(row.name, why=row.why, labels={**security, **versions}), opts=self.child()
-        )
+        # Taken over where it is there: what Vault gives the cluster (palisade secrets apply) may come before the stack.
+        opts = pulumi.ResourceOptions(parent=self, provider=adopter)
+        return Namespace(row.name, metadata=metadata(row.name, why=row.why, labels={**security, **versions}), opts=opts)
 
     def _default_account(self, row: NamespaceRow, args: PlatformArgs) -> None:
         """The cluster makes it in every namespace; pods that name no account of their own get no way to the API."""

@@ -32,6 +32,14 @@ _HEAP_PERCENT = 80
 _JAVA_IMAGE = "apicurio-registry"
 
 
+def is_ready_for_the_registry(environment: str) -> bool:
+    """Whether the environment has a policy bundle; its first ``pulumi up`` comes before that.
+
+    The bundle is signed by Vault, and the passwords of the registry go into a namespace that the first ``up`` makes.
+    """
+    return bundle_file(environment).exists()
+
+
 def registry_arguments(configuration: FleetConfiguration, cluster: Cluster) -> RegistryArgs:
     """The registry of an environment; asked for before anything is declared, because it may be refused.
 

@@ -183,6 +183,8 @@ def _manager_arguments(directory: Path) -> list[str]:
         "--service-account-private-key-file=keys/service-accounts.key",
         "--kube-api-qps=300",  # with the default, the first service accounts come seconds late
         "--kube-api-burst=600",
+        # Simulated kubelets share the processors with everything else here: a late sign of life is no dead node.
+        "--node-monitor-grace-period=10m",
     ]
 
 

@@ -25,7 +25,7 @@ INSTANCE_LABELS = {
 ZONES = ("test-zone-a", "test-zone-b", "test-zone-c")
 """Three of the four zones that simulated machines are in."""
 _LEASE_SECONDS = 120
-"""kwok renews the lease of a node at a quarter of this; after 50 s without, the node controller gives the node up."""
+"""kwok renews the lease of a node at a quarter of this: seldom enough for 550 of them on two processors."""
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ def test_a_lock_that_cannot_be_read_is_named_and_never_taken_for_none(content: s
         (None, 2**22 + 1, "was being changed by a process that is dead: process", "palisade stack recover local"),
         ("laptop", 1, "is locked from another host: process 1 of ada@laptop", "on laptop: palisade stack status local"),
     ],
+    ids=["alive", "dead", "elsewhere"],
 )
 def test_work_on_a_locked_stack_is_refused(
     host: str | None, process: int, problem: str, remedy: str, stack: Stack, files: StateFiles

@@ -71,7 +71,7 @@ def test_what_was_interrupted_is_found_out_also_without_a_lock(pulumi: Pulumi) -
     assert changes(pulumi) == ["stack import", "refresh"]
 
 
-@pytest.mark.parametrize(("process", "host"), [(os.getpid(), None), (1, "laptop")])
+@pytest.mark.parametrize(("process", "host"), [(os.getpid(), None), (1, "laptop")], ids=["alive", "elsewhere"])
 def test_nothing_is_touched_while_somebody_may_be_at_work(process: int, host: str | None, pulumi: Pulumi) -> None:
     lock(pulumi, NOBODY)
     lock(pulumi, process, host)
