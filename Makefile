@@ -19,9 +19,13 @@ $(READY): pyproject.toml uv.lock tools/bootstrap
 	@touch $@
 
 .PHONY: up
-up: $(READY) ## Start the local fleet and its cluster, harden, build the stack, verify; ends with the report's path
+up: $(READY) ## Start the local fleet and its cluster, harden, set up Vault, data and stack, verify; ends with the report's path
 	@palisade local up
-	@ansible-playbook -i inventories/local harden.yml
+	@ansible-playbook -i inventories/local harden.yml playbooks/vault.yml
+	@palisade vault apply local
+	@ansible-playbook -i inventories/local playbooks/data.yml
+	@palisade secrets apply local
+	@palisade bundle build local
 	@palisade stack init local
 	@palisade stack up local --recover --yes --skip-preview
 	@palisade verify local

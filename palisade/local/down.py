@@ -14,6 +14,7 @@ from palisade.local.image import remove_built_images
 from palisade.local.lock import exclusive
 from palisade.local.machine import read_machine, runs_as_root
 from palisade.local.mounts import mounts_below, remove_tree, unmount
+from palisade.local.own_addresses import forget_addresses
 from palisade.local.places import Places
 from palisade.local.processes import run
 from palisade.local.programs import install_line
@@ -70,6 +71,7 @@ def down(environment: str, steps: Steps, *, purge: bool = False) -> Outcome:
         with steps.step(PUT_BACK) as step:
             cgroups.remove(places.network)
             _remove_bridge(places)
+            forget_addresses(places.network)
             kept = _remove_state(places, purge=purge)
             left = ledger.leave(places)
     return Outcome(left=left, kept=kept)

@@ -18,6 +18,7 @@ from palisade.local.image import HostImages
 from palisade.local.keys import make_keys
 from palisade.local.lock import exclusive
 from palisade.local.machine import Machine, read_machine
+from palisade.local.own_addresses import keep_addresses
 from palisade.local.places import Places
 from palisade.local.processes import write_whole
 from palisade.local.programs import install
@@ -101,6 +102,8 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
             hosts.engine.define_network(fleet.networks.fleet)
             done = for_each(fleet.hosts, lambda host, _: hosts.start(host, found.get(host.name)))
             step.outcome = _grouped({host.name: word for host, word in zip(fleet.hosts, done, strict=True)})
+            if fleet.has_cluster:
+                keep_addresses(places.network, fleet)
         with steps.step(REACH, usually="4 s") as step:
             failed = for_each(fleet.hosts, hosts.wait_until_reachable)
             step.outcome = "; ".join(

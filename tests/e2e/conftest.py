@@ -102,6 +102,19 @@ def reboot(host: str, before: str = "true", *, seconds: float = 90) -> None:
         time.sleep(0.5)  # between two attempts to log in
 
 
+def play(*playbooks: str) -> None:
+    """Run playbooks on every host of theirs; they must succeed."""
+    finished = run("ansible-playbook", "-i", f"inventories/{ENVIRONMENT}", *playbooks, seconds=1200)
+    assert finished.returncode == 0, finished.stdout[-4000:]
+
+
+def answer(*arguments: str, seconds: float = 600) -> str:
+    """What a ``palisade`` command that must succeed prints."""
+    finished = run("palisade", *arguments, seconds=seconds)
+    assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
+    return finished.stdout
+
+
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
     """The local fleet as ``make up`` leaves it; removed afterwards unless it was there before.
@@ -112,11 +125,11 @@ def fleet() -> Iterator[Fleet]:
     was_up = status.returncode == 0 and json.loads(status.stdout).get("state") == "up"
     started = run("palisade", "local", "up", seconds=3000)
     assert started.returncode == 0, started.stderr
-    first = harden()
-    assert first.returncode == 0, first.stdout[-4000:]
-    for step in (("init", ENVIRONMENT), ("up", ENVIRONMENT, "--recover", "--yes", "--skip-preview")):
-        built = run("palisade", "stack", *step, seconds=1200)
-        assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    play("harden.yml", "playbooks/vault.yml")
+    answer("vault", "apply", ENVIRONMENT)
+    play("playbooks/data.yml")
+    for step in ("secrets apply", "bundle build", "stack init", "stack up --recover --yes --skip-preview"):
+        answer(*step.split()[:2], ENVIRONMENT, *step.split()[2:], seconds=1200)
     yield load_fleet(fleet_state_directory(ENVIRONMENT) / "fleet.json")
     if not was_up:
         removed = run("palisade", "local", "down")
