@@ -52,6 +52,8 @@ def provider(name: str, configuration: FleetConfiguration, cluster: Cluster, *, 
         # Without it, another kubeconfig for the same cluster would look like another cluster: everything replaced.
         cluster_identifier=f"palisade-{configuration.environment}",
         upsert_existing_objects=True if adopts else None,
+        # A changed ConfigMap stays the same object: pods that mount it see the change, and never that it is gone.
+        enable_config_map_mutable=True,
     )
 
 
