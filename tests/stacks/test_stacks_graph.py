@@ -56,7 +56,7 @@ def test_every_object_belongs_to_a_component_and_uses_the_named_provider(graph: 
     for each in graph.resources:
         if each.type.startswith("kubernetes:"):
             assert each.parent.rsplit("$", 1)[1] in components, each.name
-            is_adopted = each.inputs.get("metadata", {}).get("name") == "default"
+            is_adopted = each.type.endswith(":Namespace") or each.inputs.get("metadata", {}).get("name") == "default"
             provider = "adopter" if is_adopted else "cluster"
             assert each.provider.endswith(f"pulumi:providers:kubernetes::{provider}::{provider}-id"), each.name
 
@@ -170,7 +170,7 @@ def test_a_fleet_without_a_cluster_declares_nothing() -> None:
 
 def test_the_provider_names_its_cluster_and_its_context() -> None:
     found = providers(graph_of("prod", 5_000))
-    same = {"context": "palisade-prod", "clusterIdentifier": "palisade-prod"}
+    same = {"context": "palisade-prod", "clusterIdentifier": "palisade-prod", "enableConfigMapMutable": "true"}
     assert found == {"cluster": same, "adopter": {**same, "upsertExistingObjects": "true"}}
 
 

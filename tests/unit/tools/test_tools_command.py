@@ -29,7 +29,7 @@ def packaged(workshop: Workshop) -> Workshop:
 
 
 def palisade(workshop: Workshop, *arguments: str) -> Result:
-    environment = {"PALISADE_PROJECT": str(workshop.root), "COLUMNS": "200"}
+    environment = {"PALISADE_PROJECT": str(workshop.root), "COLUMNS": "300"}
     return CliRunner().invoke(application, ["tools", *arguments], env=environment)
 
 
