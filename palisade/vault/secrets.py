@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from palisade.errors import ConfigurationError, ExitCode, PalisadeError
 from palisade.validation import nearest
+from palisade.vault.kinds.cluster_api import OWN_LABELS
 from palisade.vault.resources import DIRECTORY, Kind
 from palisade.vault.session import Session, declaration_root
 from palisade.yaml_file import read_yaml
@@ -107,7 +108,10 @@ def apply_secrets(session: Session) -> tuple[Applied, ...]:
     for namespace in dict.fromkeys(entry.namespace for entry, _ in wanted):
         # The stack may not have been built yet; what it declares about the namespace is its own.
         if cluster.read("Namespace", "v1", namespace) is None:
-            _apply(cluster, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+            _apply(
+                cluster,
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": dict(OWN_LABELS)}},
+            )
     return tuple(_applied(cluster, entry, values) for entry, values in wanted)
 
 

@@ -130,6 +130,8 @@ def fleet() -> Iterator[Fleet]:
     play("playbooks/data.yml")
     for step in ("secrets apply", "bundle build", "stack init", "stack up --recover --yes --skip-preview"):
         answer(*step.split()[:2], ENVIRONMENT, *step.split()[2:], seconds=1200)
+    published = run("make", "example", seconds=600)
+    assert published.returncode == 0, published.stdout[-3000:] + published.stderr[-3000:]
     yield load_fleet(fleet_state_directory(ENVIRONMENT) / "fleet.json")
     if not was_up:
         removed = run("palisade", "local", "down")

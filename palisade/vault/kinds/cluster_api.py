@@ -11,6 +11,8 @@ from palisade.errors import PalisadeError
 
 ACCOUNT = "vault-token-review"
 FIELD_MANAGER = "palisade-vault"
+OWN_LABELS = {"app.kubernetes.io/managed-by": "palisade"}
+"""Of a namespace that is made before the stack: without a field of their own nobody would be known to have made it."""
 _TOKEN_SECONDS = 20.0
 _LOOK_SECONDS = 0.2
 
@@ -78,7 +80,7 @@ class ReviewerApi:
         place = {"name": ACCOUNT, "namespace": self.namespace}
         rbac = "rbac.authorization.k8s.io"
         return [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": dict(OWN_LABELS)}},
             {
                 "apiVersion": "v1",
                 "kind": "ServiceAccount",
