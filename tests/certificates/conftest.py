@@ -144,7 +144,10 @@ def declared_objects(vault: VaultServer, place: Path) -> list[dict[str, Any]]:
     state = place / "palisade/fleets/local"
     for path, text in {
         "vault/ca.crt": vault.authority,
-        "images/cert-manager/index.json": json.dumps({"manifests": [{"digest": f"sha256:{'0' * 64}"}]}),
+        **{
+            f"images/{name}/index.json": json.dumps({"manifests": [{"digest": f"sha256:{'0' * 64}"}]})
+            for name in ("cert-manager", "upstream")
+        },
     }.items():
         (state / path).parent.mkdir(parents=True)
         (state / path).write_text(text, encoding="utf-8")
