@@ -75,9 +75,9 @@ def declare(configuration: FleetConfiguration, cluster: Cluster) -> None:
     namespace = platform.namespaces[NAMESPACE]
     if registry is not None:
         Registry("registry", registry, opts, namespace=namespace, after=(network, *((pki.certificate,) if pki else ())))
-    upstream = upstream_arguments(configuration, platform.namespaces)
-    if upstream is not None:
-        Upstream("upstream", upstream, opts)
+        upstream = upstream_arguments(configuration, platform.namespaces)
+        if upstream is not None:
+            Upstream("upstream", upstream, opts)
     Auditor("auditor", arguments.auditor_arguments(platform.namespaces), opts)
     audit = arguments.audit_arguments(configuration, cluster, platform.namespaces)
     if audit is not None:

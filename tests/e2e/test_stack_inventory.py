@@ -132,7 +132,7 @@ def test_an_output_of_an_earlier_version_is_refused(built: Checkout, tmp_path: P
     assert code == 3
     assert said["error"] == "The fleet object has version 1."
     assert said["where"] == "pulumi stack output fleet --json --stack dev: version"
-    assert said["allowed"] == "2"
+    assert said["allowed"] == "3"
     assert "pulumi up" in said["what to do"]
 
 
