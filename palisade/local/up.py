@@ -46,7 +46,8 @@ def up_steps(configuration: FleetConfiguration, project: Project) -> list[str]:
         ConfigurationError: a definition in ``tools/`` is refused.
     """
     fleet = fleet_of(configuration)
-    tools = step_titles(project, needed_tools(fleet))
+    needed = needed_tools(fleet)
+    tools = step_titles(project, needed) if needed else []
     keys = [KEYS, *([VAULT_KEYS] if fleet.in_group(HostGroup.VAULT) else [])]
     if not fleet.has_cluster:
         return [CHECK, *tools, *keys, IMAGE, START, REACH]
