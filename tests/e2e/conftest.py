@@ -60,9 +60,14 @@ def recap(output: str) -> dict[str, Recap]:
     return {name: Recap(*map(int, figures)) for name, *figures in lines}
 
 
+def playbook(*arguments: str, seconds: float = 600) -> subprocess.CompletedProcess[str]:
+    """``ansible-playbook -i inventories/local`` with the names of playbooks and more arguments."""
+    return run("ansible-playbook", "-i", f"inventories/{ENVIRONMENT}", *arguments, seconds=seconds)
+
+
 def harden(*arguments: str, seconds: float = 600) -> subprocess.CompletedProcess[str]:
     """``ansible-playbook -i inventories/local harden.yml`` with more arguments."""
-    return run("ansible-playbook", "-i", f"inventories/{ENVIRONMENT}", "harden.yml", *arguments, seconds=seconds)
+    return playbook("harden.yml", *arguments, seconds=seconds)
 
 
 def on_host(host: str, *command: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
@@ -104,7 +109,7 @@ def reboot(host: str, before: str = "true", *, seconds: float = 90) -> None:
 
 def play(*playbooks: str) -> None:
     """Run playbooks on every host of theirs; they must succeed."""
-    finished = run("ansible-playbook", "-i", f"inventories/{ENVIRONMENT}", *playbooks, seconds=1200)
+    finished = playbook(*playbooks, seconds=1200)
     assert finished.returncode == 0, finished.stdout[-4000:]
 
 
@@ -128,8 +133,10 @@ def fleet() -> Iterator[Fleet]:
     play("harden.yml", "playbooks/vault.yml")
     answer("vault", "apply", ENVIRONMENT)
     play("playbooks/data.yml")
-    for step in ("secrets apply", "bundle build", "stack init", "stack up --recover --yes --skip-preview"):
-        answer(*step.split()[:2], ENVIRONMENT, *step.split()[2:], seconds=1200)
+    answer("secrets", "apply", ENVIRONMENT)
+    answer("bundle", "build", ENVIRONMENT)
+    answer("stack", "init", ENVIRONMENT)
+    answer("stack", "up", ENVIRONMENT, "--recover", "--yes", "--skip-preview", seconds=1200)
     published = run("make", "example", seconds=600)
     assert published.returncode == 0, published.stdout[-3000:] + published.stderr[-3000:]
     yield load_fleet(fleet_state_directory(ENVIRONMENT) / "fleet.json")

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ENVIRONMENT, on_host, reboot, recap, run
+from conftest import on_host, playbook, reboot, recap
 
 from palisade.fleet import Fleet, HostGroup
 from palisade.verification.probes import connect
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("fleet")
 
 def data(*arguments: str) -> subprocess.CompletedProcess[str]:
     """``ansible-playbook -i inventories/local playbooks/data.yml`` with more arguments."""
-    return run("ansible-playbook", "-i", f"inventories/{ENVIRONMENT}", "playbooks/data.yml", *arguments)
+    return playbook("playbooks/data.yml", *arguments)
 
 
 def as_superuser(program: str) -> str:

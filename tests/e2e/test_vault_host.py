@@ -7,7 +7,7 @@ import stat
 from subprocess import CompletedProcess
 
 import pytest
-from conftest import ENVIRONMENT, on_host, reboot, recap, run
+from conftest import ENVIRONMENT, on_host, playbook, reboot, recap, run
 from waiting import wait_until
 
 from palisade.fleet import Fleet, HostGroup
@@ -20,7 +20,7 @@ CLIENT = (
 
 
 def vault(*arguments: str) -> CompletedProcess[str]:
-    return run("ansible-playbook", "-i", f"inventories/{ENVIRONMENT}", "playbooks/vault.yml", *arguments)
+    return playbook("playbooks/vault.yml", *arguments)
 
 
 def bao(fleet: Fleet, words: str) -> CompletedProcess[str]:
