@@ -33,8 +33,9 @@ up: $(READY) ## Start the local fleet and its cluster, harden, set up Vault, dat
 
 .PHONY: example
 example: $(READY) ## Publish the example API on the local fleet and let the edge know it; palisade local demo asks for it
-	@PALISADE_TOKEN=$$(palisade vault token local --person registry-admin) palisade registry publish local policies/api/examples/finance.yaml
-	@PALISADE_TOKEN=$$(palisade vault token local --person registry-admin) palisade registry export local
+	@PALISADE_TOKEN=$$(palisade vault token local --person registry-admin); export PALISADE_TOKEN; \
+		palisade registry publish local policies/api/examples/finance.yaml; \
+		palisade registry export local
 	@palisade bundle build local
 	@palisade stack up local --yes --skip-preview
 
