@@ -10,6 +10,7 @@ from tools_workshop import Workshop
 from typer.testing import CliRunner, Result
 
 from palisade.__main__ import application
+from palisade.console import ANSWER
 from palisade.errors import MachineError
 
 PACKAGED = """\
@@ -18,6 +19,12 @@ needed_by: [the tests]
 version_question: {arguments: [version], pattern: 'packaged (\\S+)', accepted: ">=2"}
 debian: {programs: [packaged], packages: [packaged-bin, packaged-data]}
 """
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No path is folded (a console keeps the COLUMNS it was made with: 80 in a worker of xdist)."""
+    monkeypatch.setattr(ANSWER, "width", 300)
 
 
 @pytest.fixture
@@ -29,7 +36,7 @@ def packaged(workshop: Workshop) -> Workshop:
 
 
 def palisade(workshop: Workshop, *arguments: str) -> Result:
-    environment = {"PALISADE_PROJECT": str(workshop.root), "COLUMNS": "300"}
+    environment = {"PALISADE_PROJECT": str(workshop.root)}
     return CliRunner().invoke(application, ["tools", *arguments], env=environment)
 
 
