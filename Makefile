@@ -85,7 +85,7 @@ test-long: $(READY) ## What takes longer: every proof, every environment, a node
 	@tests/e2e/run -m long
 
 .PHONY: bench
-bench: $(READY) ## Measure what docs/performance.md says (an otherwise idle machine, about 20 minutes)
+bench: $(READY) ## Measure what docs/performance.md says (an otherwise idle machine, about 35 minutes)
 	@python -m benchmarks.fleet
 
 .PHONY: collection

@@ -1,18 +1,17 @@
-"""Measures what ``docs/performance.md`` says about the local fleet, and writes that page.
+"""Measures what ``docs/performance.md`` says about the local fleet: each step of ``make up``, and what comes again.
 
-Run it on an otherwise idle machine: ``make bench`` (about 20 minutes). It removes and starts the fleet ``local``.
+Run it on an otherwise idle machine: ``make bench`` (about 35 minutes). It removes and starts the fleet ``local``.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.page import ROOT, write_table
@@ -20,7 +19,6 @@ from palisade.config import load_configuration
 from palisade.project import Project, cache_directory
 
 HARDEN = ("ansible-playbook", "-i", "inventories/local", "harden.yml")
-STACK_UP = ("palisade", "stack", "up", "local", "--recover", "--yes", "--skip-preview")
 STACK_PREVIEW = ("palisade", "stack", "preview", "local", "--expect-no-changes")
 
 
@@ -33,7 +31,7 @@ class Timed:
     progress: str
 
 
-def timed(*command: str, variables: Mapping[str, str] | None = None) -> Timed:
+def timed(*command: str) -> Timed:
     """Run a command in the checkout and time it from outside.
 
     Raises:
@@ -41,9 +39,7 @@ def timed(*command: str, variables: Mapping[str, str] | None = None) -> Timed:
     """
     print(f"  {' '.join(command)}", file=sys.stderr, flush=True)
     started = time.monotonic()
-    finished = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **(variables or {})}, capture_output=True, text=True, check=False
-    )
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - started
     if finished.returncode != 0:
         sys.exit(f"{' '.join(command)} failed:\n{finished.stdout[-2000:]}\n{finished.stderr[-2000:]}")
@@ -65,12 +61,40 @@ def step_seconds(progress: str, step: str) -> float:
     return float(re.findall(rf"\] {step}\b.* \(([\d.]+) s\)$", progress, flags=re.MULTILINE)[-1])
 
 
+def commands_of_up() -> list[str]:
+    """What ``make up`` runs, in order, as make itself says; the first step (tools) is up to date in a checkout."""
+    command = ("make", "--dry-run", "--no-print-directory", "up")
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = printed.replace("\\\n", " ").splitlines()
+    return [line for line in lines if not line.startswith("make ")]  # of a make in it, its own lines follow
+
+
+def make_up(title: str) -> tuple[list[tuple[str, str]], Sequence[Timed]]:
+    """The rows of one ``make up``, and its steps."""
+    commands = commands_of_up()
+    steps = [timed("bash", "-c", command) for command in commands]
+    whole = sum(step.seconds for step in steps)
+    rows = [(f"`make up`, {title}", f"{whole:.0f} s")]
+    rows += [
+        (f"of it: {named(command)}", f"{step.seconds:.1f} s") for command, step in zip(commands, steps, strict=True)
+    ]
+    return rows, steps
+
+
+def named(command: str) -> str:
+    """A command as a row names it: of a line with several, the last two."""
+    parts = [part.strip() for part in command.split(";")]
+    return ", ".join(f"`{part}`" for part in parts[-2:])
+
+
 def measure() -> list[tuple[str, str]]:
     """All figures, in the order in which they are shown."""
     hosts = f"{len(load_configuration(Project.find(), 'local').hosts)} hosts"
     timed("palisade", "local", "down", "--purge")
     shutil.rmtree(cache_directory() / "images", ignore_errors=True)
-    rows = first_time(hosts)
+    rows, _ = make_up("cold: no image; programs built, Debian and Python packages there")
+    counts = json.loads(timed("palisade", "verify", "local", "--output", "json").output)["counts"]
+    rows.append(("checks in `palisade verify local`", str(sum(counts.values()))))
     second = timed(*HARDEN)
     rows.append((f"`harden.yml`, second run, {hosts} (aim: 60 s)", f"{second.seconds:.1f} s"))
     alone = timed(*HARDEN, "--limit", "bastion-1")
@@ -83,42 +107,10 @@ def measure() -> list[tuple[str, str]]:
     there = timed("palisade", "local", "up")
     rows.append(("`palisade local up`, already up", f"{there.seconds:.1f} s"))
     rows.append(("`palisade stack preview`, nothing to change", f"{timed(*STACK_PREVIEW).seconds:.1f} s"))
-    timed("palisade", "local", "down")
-    return rows + second_time(hosts)
-
-
-def first_time(hosts: str) -> list[tuple[str, str]]:
-    """``make up`` with nothing but Debian's packages, Python's and the built programs."""
-    up = timed("palisade", "local", "up")
-    hardened = timed(*HARDEN)
-    timed("palisade", "stack", "init", "local")
-    stack = timed(*STACK_UP)
-    verified = timed("palisade", "verify", "local", "--output", "json")
-    whole = up.seconds + hardened.seconds + stack.seconds + verified.seconds
-    return [
-        ("`make up`, cold: no image; programs built, Debian and Python packages there", f"{whole:.0f} s"),
-        ("of it: images, hosts and Kubernetes (`palisade local up`)", f"{up.seconds:.1f} s"),
-        (f"of it: `harden.yml`, first run, {hosts}", f"{hardened.seconds:.1f} s"),
-        ("of it: `palisade stack up`, from empty", f"{stack.seconds:.1f} s"),
-        (f"of it: `palisade verify local`, {hosts} and the cluster", f"{verified.seconds:.1f} s"),
-        ("checks in that run", str(sum(json.loads(verified.output)["counts"].values()))),
-    ]
-
-
-def second_time(hosts: str) -> list[tuple[str, str]]:
-    """``make up`` when the images are there."""
-    up = timed("palisade", "local", "up")
-    hardened = timed(*HARDEN)
-    timed("palisade", "stack", "init", "local")
-    stack = timed(*STACK_UP)
-    verified = timed("palisade", "verify", "local")
-    whole = up.seconds + hardened.seconds + stack.seconds + verified.seconds
-    ready = step_seconds(up.progress, "Kubernetes")
-    return [
-        (f"`make up`, warm: images cached, {hosts} made anew", f"{whole:.0f} s"),
-        ("of it: hosts and Kubernetes (`palisade local up`)", f"{up.seconds:.1f} s"),
-        ("of it: Kubernetes until both nodes are ready (aim: 60 s)", f"{ready:.1f} s"),
-    ]
+    timed("palisade", "local", "down", "--purge")
+    warm, steps = make_up(f"warm: images cached, {hosts} made anew")
+    ready = step_seconds(steps[0].progress, "Kubernetes")
+    return [*rows, *warm, ("of it: Kubernetes until its nodes are ready (aim: 60 s)", f"{ready:.1f} s")]
 
 
 def host_tasks() -> int:

@@ -17,13 +17,15 @@ from pathlib import Path
 from benchmarks.page import write_table
 from palisade.sizing import Scale
 from tests.control_plane import control_plane
-from tests.provisioning.environment import make_environment
+from tests.provisioning.environment import NAME, make_environment
 from tests.provisioning.kubectl import Kubectl
 from tests.provisioning.machines import simulated_machines
 from tests.provisioning.stand_in import NAMESPACE, stand_in
 
 LOADS = (50_000, 2_500_000)
 """Requests per second: one cluster, and fifty."""
+PREVIEWED_RPS = 500_000
+"""Ten clusters: previewed from empty, and with nothing to change."""
 COUNTED_NODES = 500
 SECONDS = 1_800
 
@@ -68,6 +70,20 @@ def measure(peak_rps: int) -> Run:
         return Run(peak_rps, scale, up_seconds, ready_after(machines.kubectl, started), pods_seconds)
 
 
+def preview() -> list[tuple[str, str]]:
+    """The rows of a preview of ten clusters: from empty, and after it was built."""
+    found = []
+    with tempfile.TemporaryDirectory(prefix="palisade-benchmark-") as directory, control_plane() as plane:
+        environment = make_environment(plane, Path(directory))
+        environment.declare(PREVIEWED_RPS)
+        for what in ("from empty", "with nothing to change"):
+            clock = time.monotonic()
+            environment.palisade("stack", "preview", NAME)
+            found.append((f"{PREVIEWED_RPS:,} requests/s: preview {what}", f"{time.monotonic() - clock:.1f} s"))
+            environment.up(PREVIEWED_RPS)
+    return found
+
+
 def wait_for(kubectl: Kubectl, value: str, kind: str) -> None:
     """Wait until every stand-in object of a kind has a value in a field."""
     kubectl.wait(f"jsonpath={value}", kind, "--all", f"--namespace={NAMESPACE}", seconds=SECONDS)
@@ -101,7 +117,7 @@ def rows(run: Run) -> list[tuple[str, str]]:
 
 def main() -> None:
     """Measure and write the table."""
-    measured = []
+    measured = preview()
     for peak_rps in LOADS:
         measured += rows(measure(peak_rps))
         print(*measured, sep="\n", file=sys.stderr, flush=True)  # a long run that is stopped has told something

@@ -42,13 +42,17 @@ class ProvisionedEnvironment:
             AssertionError: it fails; the message is what it said.
         """
         if peak_rps != self.built_for:
-            file = self.project.environment_file(NAME)
-            document = yaml.safe_load(file.read_text(encoding="utf-8"))
-            document["config"]["palisade:fleet"]["traffic"] = {"peak_rps": peak_rps}
-            file.write_text(yaml.safe_dump(document), encoding="utf-8")
+            self.declare(peak_rps)
             self.palisade("stack", "up", NAME, "--yes", "--skip-preview")
             self.built_for = peak_rps
         return scale_for(peak_rps, self.configuration.registry.minimum_nodes)
+
+    def declare(self, peak_rps: int) -> None:
+        """Write a load into the file of the environment, and build nothing."""
+        file = self.project.environment_file(NAME)
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document["config"]["palisade:fleet"]["traffic"] = {"peak_rps": peak_rps}
+        file.write_text(yaml.safe_dump(document), encoding="utf-8")
 
     def palisade(self, *arguments: str) -> str:
         """What a command of ``palisade`` answers.
