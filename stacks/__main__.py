@@ -17,6 +17,7 @@ from stacks.admission import Admission, Settings
 from stacks.audit import Audit
 from stacks.auditor import Auditor
 from stacks.cert_manager import CertManager
+from stacks.last_update import REGISTRY, refuse_to_lose_the_registry
 from stacks.network import Network
 from stacks.nodes import ExistingNodes, NodePools
 from stacks.pki import Pki
@@ -46,12 +47,13 @@ def configuration_of_stack() -> FleetConfiguration:
     return configuration
 
 
-def declare(configuration: FleetConfiguration, cluster: Cluster) -> None:
-    """Everything inside the cluster."""
+async def declare(configuration: FleetConfiguration, cluster: Cluster) -> bool:
+    """Everything inside the cluster; whether the registry is part of it."""
     registry = None
     if is_ready_for_the_registry(configuration.environment):
         registry = registry_arguments(configuration, cluster)
     else:
+        await refuse_to_lose_the_registry()
         pulumi.log.warn(
             f"There is no policy bundle yet (palisade bundle build {configuration.environment}): no registry"
         )
@@ -82,22 +84,27 @@ def declare(configuration: FleetConfiguration, cluster: Cluster) -> None:
     audit = arguments.audit_arguments(configuration, cluster, platform.namespaces)
     if audit is not None:
         Audit("audit", audit, opts)
+    return registry is not None
 
 
-def main() -> None:
-    """Declare the platform, and export what others read: the hosts and the sizing.
+async def main() -> pulumi.Inputs:
+    """Declare the platform, and export what others read: the hosts, the sizing, and whether there is a registry.
 
     Raises:
         RunError: the configuration, or what it points to, is refused; Pulumi shows its message without a traceback.
     """
     configuration = configuration_of_stack()
+    has_registry = False
     if configuration.cluster is not None:
         try:
-            declare(configuration, configuration.cluster)
+            has_registry = await declare(configuration, configuration.cluster)
         except PalisadeError as error:
             raise pulumi.RunError(str(error)) from error
-    pulumi.export("fleet", fleet_of(configuration).model_dump(mode="json"))
-    pulumi.export("plan", make_plan(configuration, {}).document())
+    return {
+        "fleet": fleet_of(configuration).model_dump(mode="json"),
+        "plan": make_plan(configuration, {}).document(),
+        REGISTRY: has_registry,
+    }
 
 
-main()
+pulumi.run(main)

@@ -22,9 +22,13 @@ from pulumi.runtime.settings import ROOT, SETTINGS
 from pulumi.runtime.stack import run_in_stack
 
 PROJECT_NAME = "palisade"
+ORGANIZATION = "organization"
+"""What a file backend calls it."""
 PROGRAM_FOLDER = "stacks"
 CONFIGURATION_KEY = "palisade:fleet"
 _STACK_TYPE = "pulumi:pulumi:Stack"
+_READ_ANYWAY: Mapping[str, Mapping[str, Any]] = {"pulumi:pulumi:StackReference": {"outputs": {}}}
+"""What is read of a type when nobody knows more: a stack that was never updated has no outputs."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class _Answers(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.resource_id:
-            return args.resource_id, dict(self._known.get(args.name, {}))
+            return args.resource_id, dict(self._known.get(args.name, _READ_ANYWAY.get(args.typ, {})))
         return f"{args.name}-id", args.inputs
 
     def call(self, args: MockCallArgs) -> Any:
@@ -161,7 +165,14 @@ def run(
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        set_mocks(monitor.mocks, project=PROJECT_NAME, stack=environment, preview=found is None, monitor=monitor)
+        set_mocks(
+            monitor.mocks,
+            project=PROJECT_NAME,
+            stack=environment,
+            preview=found is None,
+            monitor=monitor,
+            organization=ORGANIZATION,
+        )
         # set_mocks made a stack resource whose outputs are closed; the run makes its own, as `pulumi up` does.
         ROOT.set(None)
         SETTINGS.rpc_manager.clear()

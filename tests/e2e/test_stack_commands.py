@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -60,6 +61,29 @@ def test_afterwards_there_is_nothing_to_change(project: StackProject) -> None:
     nothing = project.run(*NO_CHANGES)
     assert nothing.returncode == 0, nothing.stdout[-3000:] + nothing.stderr
     assert not project.json("palisade", "stack", "init", ENVIRONMENT)["made"]
+
+
+def test_a_registry_is_not_removed_because_its_bundle_is_missing(project: StackProject) -> None:
+    exported = project.shell(f"pulumi stack export --stack {ENVIRONMENT}")
+    document = json.loads(exported.stdout)
+    root = next(one for one in document["deployment"]["resources"] if one["type"] == "pulumi:pulumi:Stack")
+    root["outputs"]["registry"] = True  # as an update with a bundle leaves it
+    (project.root / "state.json").write_text(json.dumps(document), encoding="utf-8")
+    imported = project.shell(f"pulumi stack import --stack {ENVIRONMENT} --file state.json")
+    assert imported.returncode == 0, imported.stderr
+    before = project.in_cluster()
+    for _ in range(2):  # a refusal does not make the stack forget
+        refused = project.run(*UP)
+        assert refused.returncode == 5
+        printed = refused.stdout + refused.stderr
+        assert "without the bundle this update would remove the registry" in printed
+        assert f"what to do: palisade bundle build {ENVIRONMENT}" in printed
+        assert "Traceback" not in printed
+        assert project.in_cluster() == before
+    root["outputs"]["registry"] = False
+    (project.root / "state.json").write_text(json.dumps(document), encoding="utf-8")
+    imported = project.shell(f"pulumi stack import --stack {ENVIRONMENT} --file state.json")
+    assert imported.returncode == 0, imported.stderr
 
 
 def test_what_somebody_deleted_by_hand_is_shown_and_put_back(project: StackProject) -> None:

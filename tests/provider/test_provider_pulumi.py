@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from provider_objects import definition
+from pulumi_stack import HIDDEN, PASSWORD, PlainStack, plain_stack
 
-from palisade.project import Project
-from palisade.stack.programs import program_directories
 from tests.control_plane import ControlPlane
 
-ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "correct-horse-battery-staple"  # noqa: S105 - of this test only
-HIDDEN = (PASSWORD, base64.b64encode(PASSWORD.encode()).decode())
 PROGRAM = f"""
 import os
 
@@ -46,61 +37,13 @@ pulumi.export("system", system.metadata["labels"])
 """
 
 
-@dataclass(frozen=True)
-class Stack:
-    """A project in a temporary directory, with its state beside it."""
-
-    directory: Path
-    environment: dict[str, str]
-
-    def run(self, *arguments: str, fails: bool = False) -> str:
-        """Run ``pulumi``; what it prints, checked for the password that nobody may see."""
-        finished = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=self.directory,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        printed = finished.stdout + finished.stderr
-        assert (finished.returncode != 0) == fails, printed
-        assert not [text for text in HIDDEN if text in printed]
-        return printed
-
-    def operations(self, *arguments: str) -> dict[str, list[str]]:
-        """What a preview would do: the operation and the changed places of each resource that changes."""
-        document: dict[str, Any] = json.loads(self.run("preview", "--json", *arguments))
-        return {
-            step["urn"].split("::")[-1]: [step["op"], *sorted(step.get("detailedDiff") or ())]
-            for step in document["steps"]
-            if step["op"] not in {"same", "read"}
-        }
-
-
 @pytest.fixture
-def stack(plane: ControlPlane, tmp_path: Path) -> Stack:
-    (tmp_path / "Pulumi.yaml").write_text("name: plain\nruntime: python\n", encoding="utf-8")
-    (tmp_path / "__main__.py").write_text(PROGRAM, encoding="utf-8")
-    (tmp_path / "state").mkdir()
-    directories = [str(directory) for directory in program_directories(Project(ROOT))]
-    environment = os.environ | {
-        "PATH": os.pathsep.join([*directories, os.environ["PATH"]]),
-        "PULUMI_HOME": str(tmp_path / "home"),
-        "PULUMI_BACKEND_URL": f"file://{tmp_path}/state",
-        "PULUMI_CONFIG_PASSPHRASE": "of this test",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "KUBECONFIG": str(plane.kubeconfig),
-        "VALUE": "1",
-    }
-    made = Stack(tmp_path, environment)
-    made.run("stack", "init", "test")
-    return made
+def stack(plane: ControlPlane, tmp_path: Path) -> PlainStack:
+    return plain_stack(tmp_path, plane, PROGRAM)
 
 
 @pytest.mark.long
-def test_a_program_from_nothing_to_nothing(stack: Stack, cluster: DynamicClient) -> None:
+def test_a_program_from_nothing_to_nothing(stack: PlainStack, cluster: DynamicClient) -> None:
     (stack.directory / "definition.json").write_text(json.dumps(definition("plain.test", "Thing")), encoding="utf-8")
     maps = cluster.resources.get(api_version="v1", kind="ConfigMap")
 
@@ -136,7 +79,7 @@ def test_a_program_from_nothing_to_nothing(stack: Stack, cluster: DynamicClient)
         maps.get("grouped", "default")
 
 
-def test_a_cluster_that_does_not_answer_is_named(stack: Stack) -> None:
+def test_a_cluster_that_does_not_answer_is_named(stack: PlainStack) -> None:
     (stack.directory / "__main__.py").write_text(
         'from pulumi_kubernetes.core.v1 import ConfigMap\nConfigMap("map", metadata={"name": "map"})\n',
         encoding="utf-8",

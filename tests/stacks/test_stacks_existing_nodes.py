@@ -42,7 +42,8 @@ def test_fit_nodes_are_read_and_never_declared(environment: str) -> None:
 
 def test_what_the_cluster_says_is_open_where_nobody_asked_it() -> None:
     found = graph.run_program(PROJECT_ROOT, "dev", shipped_fleet("dev"))
-    assert [each.name for each in found.resources if each.is_read] == ["registry-1", "registry-2", "registry-3"]
+    read = [each.name for each in found.resources if each.is_read and each.type.startswith("kubernetes:")]
+    assert read == ["registry-1", "registry-2", "registry-3"]
 
 
 def test_a_node_that_is_too_small_is_refused() -> None:

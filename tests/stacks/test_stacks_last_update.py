@@ -1,0 +1,56 @@
+"""A policy bundle that is missing: the first update leaves the registry out, a later one must not take it away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pytest
+from stacks_program import of_kind, run_program, shipped_fleet, write_local_state
+
+from palisade.bundle.build import KEY_FILE, bundle_file
+from palisade.rendering.graph import Graph
+
+LAST_UPDATE = "organization/palisade/local"
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_local_state(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def run_after(**outputs: object) -> Graph:
+    """Run the program of ``local`` after an update that left these outputs."""
+    return run_program("local", shipped_fleet("local"), found={LAST_UPDATE: {"outputs": outputs}})
+
+
+def write_bundle() -> None:
+    bundle_file("local").write_bytes(b"a bundle")
+    bundle_file("local").with_name(KEY_FILE).write_text("a key\n", encoding="ascii")
+
+
+@pytest.mark.parametrize("outputs", [{}, {"registry": False}])
+def test_before_there_is_a_bundle_the_registry_is_left_out(outputs: dict[str, object]) -> None:
+    graph = run_after(**outputs)
+    assert "registry" not in of_kind(graph, "Deployment")
+    assert graph.outputs["registry"] is False
+
+
+def test_with_a_bundle_the_stack_says_that_it_has_a_registry() -> None:
+    write_bundle()
+    graph = run_after()
+    assert "registry" in of_kind(graph, "Deployment")
+    assert graph.outputs["registry"] is True
+
+
+def test_a_registry_is_not_removed_because_the_bundle_is_missing() -> None:
+    with pytest.raises(pulumi.RunError) as refused:
+        run_after(registry=True)
+    for part in ("would remove the registry", str(bundle_file("local")), "what to do: palisade bundle build local"):
+        assert part in str(refused.value)
+
+
+def test_with_the_bundle_the_update_goes_on() -> None:
+    write_bundle()
+    assert "registry" in of_kind(run_after(registry=True), "Deployment")
