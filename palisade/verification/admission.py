@@ -6,13 +6,13 @@ such borders one packet stands for all, so a few hundred packets answer for the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, ip_address
 from itertools import pairwise
 from typing import Any
 
-from palisade.verification.nftables import RuleSet, network_of
+from palisade.verification.nftables import COMPARISONS, RuleSet, network_of
 from palisade.verification.packets import Packet
 
 PORTS = 65_536
@@ -91,7 +91,7 @@ def admits(rules: RuleSet, hook: str, packet: Packet) -> bool:
 def _source_ports(node: Any) -> set[int]:
     if isinstance(node, Mapping) and isinstance(node.get("left"), Mapping):
         if node["left"].get("payload", {}).get("field") == "sport":
-            return {port for port in _port_borders(node["right"]) if port < PORTS}
+            return set(_starts(_ranges(node, _port), PORTS))
         return set()
     return {port for child in _children(node) for port in _source_ports(child)}
 
@@ -112,43 +112,78 @@ def _ports(protocol: str, first: int, last: int) -> str:
 
 def port_starts(named: Iterable[int], expressions: Any, rules: RuleSet) -> list[int]:
     """Where the decision about a port can change: at those that are named here, in some rules or in a named set."""
-    borders = {border for port in named for border in (port, port + 1)}
-    return _starts(borders | _port_borders([expressions, rules.sets]), PORTS)
+    return _starts(_port_ranges(named, expressions, rules), PORTS)
 
 
 def address_starts(named: Iterable[IPv4Network], expressions: Any, rules: RuleSet) -> list[int]:
     """Where the decision about an address can change, as :func:`port_starts`."""
-    borders = {border for network in named for border in _borders(network)}
-    return _starts(borders | _address_borders([expressions, rules.sets]), _ADDRESSES)
+    return _starts(_address_ranges(named, expressions, rules), _ADDRESSES)
 
 
-def _starts(borders: Iterable[int], end: int) -> list[int]:
-    return sorted(border for border in {0, *borders} if 0 <= border < end)
+def different_ports(named: Iterable[int], expressions: Any, rules: RuleSet) -> list[int]:
+    """One port for all about which the same is said, as :func:`port_starts`: those that no rule names are one."""
+    return _one_of_each(_port_ranges(named, expressions, rules), PORTS)
 
 
-def _borders(network: IPv4Network) -> tuple[int, int]:
-    return (int(network.network_address), int(network.broadcast_address) + 1)
+def different_addresses(named: Iterable[IPv4Network], expressions: Any, rules: RuleSet) -> list[int]:
+    """One address for all about which the same is said, as :func:`different_ports`."""
+    return _one_of_each(_address_ranges(named, expressions, rules), _ADDRESSES)
 
 
-def _port_borders(node: Any) -> set[int]:
-    if isinstance(node, bool):
-        return set()
-    if isinstance(node, int):
-        return {node, node + 1}
-    return {border for child in _children(node) for border in _port_borders(child)}
+def _port_ranges(named: Iterable[int], expressions: Any, rules: RuleSet) -> set[tuple[int, int]]:
+    return {(port, port) for port in named} | _ranges([expressions, rules.sets], _port)
 
 
-def _address_borders(node: Any) -> set[int]:
+def _address_ranges(named: Iterable[IPv4Network], expressions: Any, rules: RuleSet) -> set[tuple[int, int]]:
+    return {_ends(network) for network in named} | _ranges([expressions, rules.sets], _address)
+
+
+def _starts(ranges: Iterable[tuple[int, int]], end: int) -> list[int]:
+    borders = {0} | {border for first, last in ranges for border in (first, last + 1)}
+    return sorted(border for border in borders if 0 <= border < end)
+
+
+def _one_of_each(ranges: Iterable[tuple[int, int]], end: int) -> list[int]:
+    ordered = sorted(ranges)
+    by_what_is_said: dict[tuple[bool, ...], int] = {}
+    for start in _starts(ordered, end):
+        by_what_is_said.setdefault(tuple(first <= start <= last for first, last in ordered), start)
+    return list(by_what_is_said.values())
+
+
+def _ends(network: IPv4Network) -> tuple[int, int]:
+    return (int(network.network_address), int(network.broadcast_address))
+
+
+def _ranges(node: Any, read: Callable[[Any], tuple[int, int] | None]) -> set[tuple[int, int]]:
+    """What rules name, as first and last; a comparison names everything up to its border."""
+    found = read(node)
+    if found is not None:
+        return {found}
+    if isinstance(node, Mapping) and "range" in node:
+        first, last = (read(child) for child in node["range"])
+        return {(first[0], last[1])} if first and last else set()
+    named = {one for child in _children(node) for one in _ranges(child, read)}
+    if isinstance(node, Mapping) and node.get("op") in COMPARISONS:
+        named |= {(0, border) for first, last in named for border in (first - 1, last)}
+    return named
+
+
+def _port(node: Any) -> tuple[int, int] | None:
+    return (node, node) if isinstance(node, int) and not isinstance(node, bool) else None
+
+
+def _address(node: Any) -> tuple[int, int] | None:
     if isinstance(node, str):
         try:
             address = ip_address(node)
         except ValueError:
-            return set()
-        return {int(address), int(address) + 1} if isinstance(address, IPv4Address) else set()
+            return None
+        return (int(address), int(address)) if isinstance(address, IPv4Address) else None
     if isinstance(node, Mapping) and isinstance(node.get("prefix"), Mapping):
         network = network_of(node)
-        return set(_borders(network)) if isinstance(network, IPv4Network) else set()
-    return {border for child in _children(node) for border in _address_borders(child)}
+        return _ends(network) if isinstance(network, IPv4Network) else None
+    return None
 
 
 def _children(node: Any) -> Iterable[Any]:

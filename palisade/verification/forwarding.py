@@ -1,7 +1,7 @@
 """Compares what a rule set lets pass through the host with what it should: by sender, receiver and port.
 
-As in :mod:`palisade.verification.admission`, one packet stands for all between two borders at which the decision can
-change. A packet whose destination was translated (a published port of a pod) is tried for every address and port that
+As in :mod:`palisade.verification.admission`, one packet stands for all about which the rules and the expectation say
+the same. A packet whose destination was translated (a published port of a pod) is tried for every address and port that
 its sender may have asked for.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from itertools import product
 
-from palisade.verification.admission import address_starts, admits, port_starts
+from palisade.verification.admission import admits, different_addresses, different_ports
 from palisade.verification.nftables import RuleSet
 from palisade.verification.packets import Packet
 
@@ -73,8 +73,8 @@ def _packets(rules: RuleSet, expected: Sequence[Passage], own: IPv4Address) -> I
     chain = rules.base_chain("forward")
     expressions = rules.rules.get(chain or "", ())
     named = [network for passage in expected for network in (*passage.sources, *passage.destinations)]
-    addresses = [IPv4Address(first) for first in address_starts(named, expressions, rules)]
-    ports = port_starts({passage.port for passage in expected if passage.port is not None}, expressions, rules)
+    addresses = [IPv4Address(first) for first in different_addresses(named, expressions, rules)]
+    ports = different_ports({passage.port for passage in expected if passage.port is not None}, expressions, rules)
     for protocol, source, destination in product(PROTOCOLS, addresses, addresses):
         template = Packet(source=source, destination=destination, protocol=protocol)
         yield from (replace(template, port=port) for port in ports)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from operator import ge, gt, le, lt
 from typing import Any
 
 from palisade.verification.packets import (
     NO_VALUE,
+    Address,
     NotUnderstoodError,
     Packet,
     connection_value,
@@ -24,7 +26,7 @@ from palisade.verification.packets import (
 
 _IGNORED = {"counter", "log", "comment", "mangle", "ct count"}
 _VERDICTS = {"accept", "drop", "reject", "queue"}
-_COMPARISONS = {"<": lt, ">": gt, "<=": le, ">=": ge}
+COMPARISONS = {"<": lt, ">": gt, "<=": le, ">=": ge}
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,8 @@ class RuleSet:
             return self._equals(value, right)
         if operator == "!=":
             return not self._equals(value, right)
-        if operator in _COMPARISONS and isinstance(value, int):
-            return bool(_COMPARISONS[operator](value, right))
+        if operator in COMPARISONS and isinstance(value, int):
+            return bool(COMPARISONS[operator](value, right))
         raise NotUnderstoodError(f"the comparison {operator!r} is not understood")
 
     def _value(self, left: Any, packet: Packet) -> Any:
@@ -184,7 +186,7 @@ class RuleSet:
         if isinstance(right, list):
             return any(self._equals(value, element) for element in right)
         if isinstance(value, (IPv4Address, IPv6Address)):
-            return value == ip_address(right)
+            return value == _address(right)
         return bool(value == right)
 
     def _in_group(self, value: Any, group: Mapping[str, Any]) -> bool:
@@ -198,7 +200,7 @@ class RuleSet:
             first, last = group["range"]
             if isinstance(value, int):
                 return bool(first <= value <= last)
-            return bool(ip_address(first) <= value <= ip_address(last))
+            return bool(_address(first) <= value <= _address(last))
         if "concat" in group:
             return all(self._equals(part, wanted) for part, wanted in zip(value, group["concat"], strict=True))
         raise NotUnderstoodError(f"the value {dict(group)!r} is not understood")
@@ -212,7 +214,18 @@ class RuleSet:
 
 def network_of(element: Mapping[str, Any]) -> IPv4Network | IPv6Network:
     """The network of a JSON prefix."""
-    return ip_network(f"{element['prefix']['addr']}/{element['prefix']['len']}")
+    return _network(element["prefix"]["addr"], element["prefix"]["len"])
+
+
+# A rule set names few addresses and is asked about tens of thousands of packets: each is read once.
+@cache
+def _address(text: str) -> Address:
+    return ip_address(text)
+
+
+@cache
+def _network(address: str, length: int) -> IPv4Network | IPv6Network:
+    return ip_network(f"{address}/{length}")
 
 
 def _only(entry: Mapping[str, Any]) -> tuple[str, Any]:

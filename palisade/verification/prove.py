@@ -214,7 +214,8 @@ def _settled(suite: Suite, assignment: Assignment, wanted: Collection[Status]) -
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
         checked = _check(suite, assignment)
-        if checked.result.status in wanted or not of_cluster or time.monotonic() > deadline:
+        answered = checked.result.status in wanted and not checked.crashed
+        if answered or not of_cluster or time.monotonic() > deadline:
             return checked
         time.sleep(_LOOK_SECONDS)
 

@@ -23,6 +23,7 @@ KINDS = (
     ("v1", "Secret"),
     ("v1", "Service"),
     ("apps/v1", "Deployment"),
+    ("apps/v1", "DaemonSet"),
     ("policy/v1", "PodDisruptionBudget"),
     ("v1", "Pod"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
