@@ -10,6 +10,7 @@ import json
 import shlex
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ class SessionBackend(base.BaseBackend):  # type: ignore[misc]
         """End the session."""
         if self._process is not None:
             assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):  # what was not sent to a session that is lost
+                self._process.stdin.close()
             self._process.wait()
             self._process = None
         self._log.close()
