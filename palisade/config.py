@@ -29,7 +29,7 @@ from palisade.config_sections import (
 from palisade.config_values import DataClassName, Exposure, ExposureChoice, ImageName, ImageReference, is_private
 from palisade.config_vault import Vault
 from palisade.errors import ConfigurationError
-from palisade.fleet import FLEET_VERSION, POD_SUBNET_PREFIX, Fleet, FleetHost, FleetNetworks, HostGroup
+from palisade.fleet import FLEET_VERSION, POD_SUBNET_PREFIX, Fleet, FleetHost, FleetNetworks, FleetSink, HostGroup
 from palisade.project import Project
 from palisade.sizing import scale_for
 from palisade.validation import Problem, Section, nearest, refuse, validate
@@ -263,6 +263,10 @@ def fleet_of(configuration: FleetConfiguration) -> Fleet:
         environment=configuration.environment,
         hosts=tuple(FleetHost(**host.model_dump()) for host in configuration.hosts),
         networks=FleetNetworks(**{name: getattr(networks, name) for name in FleetNetworks.model_fields}),
+        sinks=tuple(
+            FleetSink(name=name, networks=sink.networks, port=sink.port)
+            for name, sink in configuration.audit.sinks.each()
+        ),
     )
 
 

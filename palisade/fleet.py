@@ -58,6 +58,15 @@ class FleetNetworks(_Frozen):
     """The addresses of the cluster's services; None where the fleet has no need to know them."""
 
 
+class FleetSink(_Frozen):
+    """Where audit records go: the nodes let their pods connect there, and Network Policies only the collector's."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9]{0,31}$")
+    """Its kind, as in ``audit.sinks``."""
+    networks: tuple[IPv4Network, ...] = Field(min_length=1)
+    port: int = Field(ge=1, le=65535)
+
+
 class Fleet(_Frozen):
     """The hosts of one environment and how they are reached."""
 
@@ -65,6 +74,7 @@ class Fleet(_Frozen):
     environment: str
     hosts: tuple[FleetHost, ...] = Field(min_length=1)
     networks: FleetNetworks
+    sinks: tuple[FleetSink, ...] = ()
     ssh_config: Path | None = None
     """An OpenSSH client configuration that reaches every host by name (local fleet); None means the user's own."""
 

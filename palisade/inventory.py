@@ -30,6 +30,7 @@ def to_ansible(fleet: Fleet) -> dict[str, Any]:
                 "palisade_fleet_network": str(fleet.networks.fleet),
                 "palisade_operator_networks": [str(network) for network in fleet.networks.operators],
                 "palisade_client_networks": [str(network) for network in fleet.networks.clients],
+                "palisade_sinks": [sink.model_dump(mode="json") for sink in fleet.sinks],
                 **_cluster_variables(fleet),
             },
         },

@@ -42,6 +42,10 @@ def test_one_concern_alone_mends_it_and_leaves_the_others() -> None:
     ("variables", "message"),
     [
         ({"firewall_group": "web"}, 'is "web"; allowed are bastion, control, database, registry, vault'),
+        (
+            {"palisade_sinks": [{"name": "s3", "networks": ["0.0.0.0/0"], "port": 443}]},
+            "A sink of audit records has the network 0.0.0.0/0",
+        ),
         ({"os_hardening_group": "web"}, 'is "web"; allowed are bastion, control, database, registry, vault'),
         ({"palisade_operator_networks": []}, "has no address"),
         ({"os_hardening_packages_absent": ["sudo"]}, "names sudo, which the hardened host needs"),

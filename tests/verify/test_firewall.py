@@ -126,6 +126,9 @@ def test_forwarded(control, observation, readings):
         for entry in control.expected["passes"].get(readings.target.group.value, [])
         for kind in entry.get("published") or entry["traffic"]
     ]
+    if readings.target.group.value in control.expected["sinks_of"]:
+        pods = _networks(["own-pods"], readings)
+        passages += [Passage("tcp", sink.port, pods, sink.networks) for sink in readings.fleet.sinks]
     own = readings.target.address
     require(_observe(observation, readings, lambda rules: forwarding_deviations(rules, passages, own=own)[:SHOWN]))
 

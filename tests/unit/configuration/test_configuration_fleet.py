@@ -74,8 +74,16 @@ def test_groups_and_variables_of_all_hosts() -> None:
             "palisade_fleet_network": "10.20.0.0/24",
             "palisade_operator_networks": ["10.9.0.0/24"],
             "palisade_client_networks": ["10.0.0.0/8", "203.0.113.0/24"],
+            "palisade_sinks": [],
         },
     }
+
+
+def test_the_hosts_know_where_audit_records_go() -> None:
+    search = {"hosts": ["search.example.com"], "networks": ["10.60.0.0/24"]}
+    fleet = fleet_of(parse_configuration(changed(("audit.sinks", {"opensearch": search})), environment="dev", file="x"))
+    (sink,) = to_ansible(fleet)["all"]["vars"]["palisade_sinks"]
+    assert sink == {"name": "opensearch", "networks": ["10.60.0.0/24"], "port": 9200}
 
 
 def local_cluster() -> Fleet:
