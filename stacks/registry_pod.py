@@ -38,6 +38,7 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
+from palisade.registry.service import DATABASE, PASSWORD, USERNAME, ServiceSettings, service_environment
 from palisade.sizing import Resources
 from stacks.objects import LABELS, REGISTRY_ROLE, ROLE_LABEL, WHY_ANNOTATION, ZONE_LABEL
 from stacks.registry_table import ContainerRow, RegistryTable, divided
@@ -106,7 +107,7 @@ class RegistryPod:
     """Of these, those that a program reads when it starts and never again."""
     databases: Sequence[str]
     """The addresses of the database hosts; the driver finds the one that takes writes."""
-    database: str = REGISTRY
+    database: str = DATABASE
     """The name of the database."""
 
     def template(self) -> PodTemplateSpecArgs:
@@ -215,28 +216,15 @@ class RegistryPod:
             yield from self._registry_environment()
 
     def _registry_environment(self) -> Iterator[EnvVarArgs]:
-        hosts = ",".join(f"{address}:5432" for address in self.databases)
-        options = f"sslmode=verify-full&sslrootcert={AUTHORITY}/ca.crt&targetServerType=primary&connectTimeout=5"
-        plain = {
-            "APICURIO_STORAGE_KIND": "sql",
-            "APICURIO_STORAGE_SQL_KIND": "postgresql",
-            "APICURIO_DATASOURCE_URL": f"jdbc:postgresql://{hosts}/{self.database}?{options}",
-            "JAVA_TOOL_OPTIONS": " ".join(
-                [
-                    f"-XX:MaxRAMPercentage={self.table.java_heap_percent}",
-                    "-XX:+ExitOnOutOfMemoryError",
-                    "-Djava.io.tmpdir=/tmp",
-                ]
-            ),
-            # Only Envoy, in the same pod, reaches it.
-            "QUARKUS_HTTP_HOST": "127.0.0.1",
-            "QUARKUS_MANAGEMENT_HOST": "127.0.0.1",
-        }
+        settings = ServiceSettings(
+            databases=self.databases,
+            authority=f"{AUTHORITY}/ca.crt",
+            heap=f"-XX:MaxRAMPercentage={self.table.java_heap_percent}",
+            database=self.database,
+        )
+        plain = service_environment(settings)
         yield from (EnvVarArgs(name=name, value=value) for name, value in plain.items())
-        for name, key in {
-            "APICURIO_DATASOURCE_USERNAME": "username",
-            "APICURIO_DATASOURCE_PASSWORD": "password",
-        }.items():
+        for name, key in {USERNAME: "username", PASSWORD: "password"}.items():
             secret = SecretKeySelectorArgs(name=DATABASE_SECRET, key=key)
             yield EnvVarArgs(name=name, value_from=EnvVarSourceArgs(secret_key_ref=secret))
 

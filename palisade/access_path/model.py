@@ -75,6 +75,12 @@ class Ports:
     health: int = 8081
     admin: int = 9901
     bundle: int = 8283
+    health_address: str = "0.0.0.0"  # noqa: S104 - the kubelet comes from outside the pod
+    """Where it answers about its health."""
+
+
+HOST_PORTS = Ports(health_address="127.0.0.1")
+"""On a host with systemd nobody asks from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,7 @@ def access_path(configuration: FleetConfiguration, apis: Apis, places: Places = 
     Args:
         configuration: The environment.
         apis: What is registered.
-        places: Where Envoy finds its files: :data:`POD` or :data:`HOST`.
+        places: Where Envoy finds its files: :data:`POD` or :data:`HOST`, which also says where it listens.
 
     Raises:
         ConfigurationError: nothing says whose tokens count.
@@ -163,6 +169,7 @@ def access_path(configuration: FleetConfiguration, apis: Apis, places: Places = 
         access=configuration.access,
         apis=apis,
         places=places,
+        ports=HOST_PORTS if places == HOST else Ports(),
     )
 
 

@@ -22,6 +22,7 @@ from palisade.registry import publication
 from palisade.registry.client import Registry, connected
 from palisade.registry.model import GitCommit, LifecycleState, apis_file
 from palisade.registry.openapi import read_description
+from palisade.registry.service import ServiceSettings, heap_of, service_environment
 from palisade.validation import Section, validate
 
 MANAGEMENT_PORT = 8443
@@ -113,6 +114,35 @@ def export(
         return
     versions = len(apis.apis)
     ANSWER.print(f"Versions written to {path}: {versions}." if changed else f"{path} is as it was.", soft_wrap=True)
+
+
+@application.command()
+def settings(
+    environment: Environment,
+    *,
+    authority: Annotated[str, typer.Option("--authority", help="On the host: the root CA of the database (PEM).")],
+    memory_mib: Annotated[int, typer.Option("--memory-mib", min=256, help="What the process may use, in MiB.")],
+    heap_percent: Annotated[int, typer.Option("--heap-percent", min=10, max=90, help="How much of it is heap.")] = 55,
+    database: Annotated[
+        list[str] | None, typer.Option("--database", help="A database host, instead of those of the environment.")
+    ] = None,
+    output: Output = OutputFormat.TEXT,
+) -> None:
+    """Show what the registry is told on a host with systemd, but for its password; asks nobody."""
+    configuration = load_configuration(Project.find(), environment)
+    hosts = database or [str(host.address) for host in configuration.hosts_in(HostGroup.DATABASE)]
+    if not hosts:
+        raise ConfigurationError(
+            "Nothing says where the database is.",
+            where=f"Pulumi.{environment}.yaml: fleet.hosts",
+            allowed="at least one host of the group database, or --database",
+        )
+    told = service_environment(ServiceSettings(hosts, authority, heap_of(memory_mib, heap_percent)))
+    if output is OutputFormat.JSON:
+        print_json({"environment": dict(told)})
+        return
+    for name, value in told.items():
+        ANSWER.print(f"{name}={value}", soft_wrap=True, markup=False)
 
 
 @contextmanager

@@ -242,7 +242,7 @@ def edge(
             access=access or Access(),
             apis=finance(behind),
             places=places,
-            ports=Ports("127.0.0.1", apis_port, management, health, admin, bundle),
+            ports=Ports("127.0.0.1", apis_port, management, health, admin, bundle, "127.0.0.1"),
             neighbours=replace(
                 Neighbours(),
                 registry=Endpoint("127.0.0.1", behind),

@@ -6,10 +6,12 @@ import base64
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 AUDIENCE = "palisade-api"
 
@@ -20,11 +22,15 @@ def encoded(content: bytes) -> str:
 
 
 class Issuer:
-    """Signs tokens; ``address`` is its claim ``iss``."""
+    """Signs tokens; ``address`` is its claim ``iss``, and ``key_file`` holds its key if it is to be the same again."""
 
-    def __init__(self, address: str = "https://issuer.example") -> None:
+    def __init__(self, address: str = "https://issuer.example", key_file: Path | None = None) -> None:
         self.address = address
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        if key_file is not None:
+            key = load_pem_private_key(key_file.read_bytes(), password=None)
+            assert isinstance(key, rsa.RSAPrivateKey)
+            self._key = key
 
     @property
     def jwks(self) -> str:

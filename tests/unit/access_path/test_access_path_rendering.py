@@ -15,11 +15,13 @@ import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from palisade.access_path.model import HOST, POD, AccessPath, Endpoint, Places, Ports
+from palisade.access_path.model import HOST, POD, AccessPath, Endpoint, Places, Ports, access_path
 from palisade.access_path.rendering import DRAIN_SECONDS, FILES, envoy_arguments, render_envoy
+from palisade.config import load_configuration
 from palisade.config_access import Access, Tokens
 from palisade.config_values import TlsVersion
 from palisade.local.certificates import Authority, Subject
+from palisade.project import Project
 from palisade.registry.model import Apis
 from palisade.templates import TEMPLATES
 
@@ -133,6 +135,21 @@ def test_a_pod_and_a_host_differ_in_places_only() -> None:
     assert [name for name in FILES if pod[name] != host[name]] == ["envoy.yaml", "certificate.yaml"]
     moved = pod["certificate.yaml"].replace(POD.certificates, HOST.certificates)
     assert moved == host["certificate.yaml"]
+
+
+def test_a_host_answers_about_its_health_on_loopback_only() -> None:
+    project = Project.find(Path(__file__))
+    configuration = load_configuration(project, "molecule")
+    for places, address in ((POD, "0.0.0.0"), (HOST, "127.0.0.1")):  # noqa: S104 - what a pod's Envoy listens to
+        text = render_envoy(access_path(configuration, MANY, places))["envoy.yaml"]
+        listeners = {one["name"]: one for one in yaml.safe_load(text)["static_resources"]["listeners"]}
+        found = {name: one["address"]["socket_address"]["address"] for name, one in listeners.items()}
+        assert found == {
+            "apis": "0.0.0.0",  # noqa: S104
+            "management": "0.0.0.0",  # noqa: S104
+            "health": address,
+            "bundle": "127.0.0.1",
+        }
 
 
 def test_exact_paths_come_before_patterns_and_the_rest_is_not_found() -> None:
