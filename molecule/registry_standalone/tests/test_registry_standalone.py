@@ -222,7 +222,7 @@ def test_a_renewed_certificate_is_served_without_a_restart(
     before, process = serial(), main_process(registry, "palisade-envoy")
     folder = "/etc/palisade/certificates/edge"
     for name, text in (("tls.key", pair.key), ("tls.crt", pair.certificate)):
-        # In place, as the agent of Vault writes it.
+        # In place, which Envoy does not notice by itself.
         registry.check_output("printf %%s %s > %s/%s", text, folder, name)
     registry.check_output("systemctl reload palisade-envoy.service")
     wait_until(lambda: serial() == pair.parsed.serial_number, 5)
