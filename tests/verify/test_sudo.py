@@ -1,9 +1,12 @@
 """Sudo's defaults: in the file, and as sudo itself tells them for the operators' account."""
 
+import re
+
 from palisade.verification.check import differences, require
-from palisade.verification.files import text_of
+from palisade.verification.files import text_of, unit_properties
 
 FILE = "/etc/sudoers.d/palisade-defaults"
+RULE = "/etc/logrotate.d/palisade-sudo"
 
 
 def _defaults(text):
@@ -39,3 +42,32 @@ def test_default(control, observation, readings):
         observation.runtime["log"] = "has entries" if status == 0 and last else "has none"
         problems += [] if "COMMAND=" in last else [f"sudo wrote nothing to {log}"]
     require(problems)
+
+
+def test_log_is_rotated(control, observation, readings):
+    """The file says how long the log is kept, logrotate says it of all its files together, and its timer runs."""
+    log, least = control.expected["log"], control.expected["weeks_at_least"]
+    rule = text_of(readings, RULE)
+    told = readings.status_and_output("logrotate --debug /etc/logrotate.conf 2>&1")[1]
+    timer = unit_properties(readings, "logrotate.timer")
+    kept = {
+        RULE: re.findall(rf"^{re.escape(log)} {{[^}}]*^\s*weekly$[^}}]*^\s*rotate (\d+)$", rule, re.MULTILINE),
+        "what logrotate applies": re.findall(
+            rf"^rotating pattern: {re.escape(log)}\s+weekly\b.*\((\d+) rotations\)", told, re.MULTILINE
+        ),
+    }
+    observation.file = {"weeks": kept[RULE]}
+    observation.runtime = {
+        "weeks": kept["what logrotate applies"],
+        **{name: timer.get(name, "") for name in control.expected["timer"]},
+    }
+    require(
+        [
+            *differences(control.expected["timer"], timer, source="logrotate.timer"),
+            *(
+                f"{log} is not kept for {least} weeks or more in {source}: {', '.join(weeks) or 'no rule'}"
+                for source, weeks in kept.items()
+                if len(weeks) != 1 or int(weeks[0]) < least
+            ),
+        ]
+    )

@@ -11,7 +11,7 @@ from local_samples import CLUSTER_FLEET, FLEET
 from palisade.local.image import HostImage, HostImages, remove_built_images, remove_partial_builds
 
 SOURCE = Path(__file__).resolve().parents[3] / "images/host"
-INSTALLED_BY_ROLES = {"nftables", "chrony", "unattended-upgrades", "libpam-pwquality"}
+INSTALLED_BY_ROLES = {"nftables", "chrony", "unattended-upgrades", "libpam-pwquality", "logrotate"}
 
 
 @pytest.fixture
