@@ -19,6 +19,11 @@ class Status(StrEnum):
     NOT_ASSESSABLE = "not_assessable"
     """The target cannot show it (a kernel-wide setting in a container)."""
 
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return self.value.replace("_", " ")
+
 
 class Observation(BaseModel):
     """What was read: in the file, and in the running system."""

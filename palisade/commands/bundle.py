@@ -19,7 +19,6 @@ from palisade.project import Project
 from palisade.registry.model import read_apis
 from palisade.tools.obtain import ensure, step_titles
 from palisade.vault.access import find_vault
-from palisade.vault.client import Vault
 
 application = typer.Typer(help="Build, sign and verify the policy bundle of an environment.", no_args_is_help=True)
 
@@ -97,6 +96,9 @@ def verify(
 
 
 def _transit(configuration: FleetConfiguration, connection: ExitStack) -> Signer:
+    # hvac takes its time to load: only who talks to Vault waits for it.
+    from palisade.vault.client import Vault  # noqa: PLC0415
+
     vault = connection.enter_context(Vault(find_vault(configuration)))
     vault.require_ready()
     return TransitSigner(vault, configuration.vault.mounts.transit, configuration.vault.keys.bundle_signing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -13,10 +13,10 @@ from palisade.console import ANSWER, OutputFormat, print_json
 from palisade.errors import ExitCode, PalisadeError
 from palisade.project import Project
 from palisade.verification.harden import harden
-from palisade.verification.prepare import prepared_suite
-from palisade.verification.prove import Outcome, ProofRun, selection
-from palisade.verification.prove import prove as run_proofs
 from palisade.verification.stack_unchanged import require_unchanged
+
+if TYPE_CHECKING:
+    from palisade.verification.prove import ProofRun
 
 
 def prove(
@@ -28,6 +28,11 @@ def prove(
     output: Annotated[OutputFormat, typer.Option("--output", help="How the answer is printed.")] = OutputFormat.TEXT,
 ) -> None:
     """Break every setting once, see its check fail, harden again; exits with 1 unless every check failed."""
+    # pytest and testinfra take their time to load: only who verifies waits for them.
+    from palisade.verification.prepare import prepared_suite  # noqa: PLC0415
+    from palisade.verification.prove import prove as run_proofs  # noqa: PLC0415
+    from palisade.verification.prove import selection  # noqa: PLC0415
+
     project = Project.find()
     if not load_configuration(project, environment).is_local:
         raise PalisadeError(
@@ -55,10 +60,9 @@ def prove(
 
 
 def _print(run: ProofRun) -> None:
-    open_proofs = [proof for proof in run.proofs if proof.outcome is not Outcome.KILLED]
-    if open_proofs:
+    if run.survivors:
         table = Table("control", "where", "outcome", "why", box=None, pad_edge=False)
-        for proof in open_proofs:
+        for proof in run.survivors:
             table.add_row(proof.control, proof.host, proof.outcome.replace("_", " "), proof.reason)
         ANSWER.print(table)
         ANSWER.print()

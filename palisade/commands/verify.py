@@ -12,9 +12,6 @@ from palisade.errors import ExitCode
 from palisade.evidence import EvidencePaths, bundle_directory, summarise, write_bundle
 from palisade.project import Project
 from palisade.results import Status, VerificationRun
-from palisade.verification.prepare import prepared_suite
-from palisade.verification.run import verify as run_verification
-from palisade.verification.run import words
 from palisade.verification.suite import assignments
 
 
@@ -30,6 +27,10 @@ def verify(
     output: Annotated[OutputFormat, typer.Option("--output", help="How the answer is printed.")] = OutputFormat.TEXT,
 ) -> None:
     """Check the hosts and the cluster of an environment and write the evidence; exits with 1 if a check fails."""
+    # pytest and testinfra take their time to load: only who verifies waits for them.
+    from palisade.verification.prepare import prepared_suite  # noqa: PLC0415
+    from palisade.verification.run import verify as run_verification  # noqa: PLC0415
+
     project = Project.find()
     with prepared_suite(project, environment) as suite:
         chosen = assignments(
@@ -60,9 +61,7 @@ def _print(run: VerificationRun, evidence: EvidencePaths) -> None:
     for status in (Status.FAIL, Status.WAIVED):
         listed = [result for result in run.results if result.status is status]
         if listed:
-            table = Table(
-                "where", "control", "why", title=words(status), title_justify="left", box=None, pad_edge=False
-            )
+            table = Table("where", "control", "why", title=status.words, title_justify="left", box=None, pad_edge=False)
             for result in listed:
                 table.add_row(result.target, result.control, result.reason)
             ANSWER.print(table)

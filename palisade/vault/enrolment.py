@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from palisade.config import FleetConfiguration
 from palisade.config_sections import Host
 from palisade.errors import ExitCode, PalisadeError
 from palisade.validation import nearest
-from palisade.vault.client import Vault
+
+if TYPE_CHECKING:
+    from palisade.vault.client import Vault
 
 WRAPPED_SECONDS = 300
 """How long the wrapping token can be used, once."""

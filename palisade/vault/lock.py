@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from palisade.errors import PalisadeError
-from palisade.vault.client import Vault
+
+if TYPE_CHECKING:
+    from palisade.vault.client import Vault
 
 LOCK_SECONDS = 600.0
 """How long a lock holds; an apply takes seconds."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from palisade.config import FleetConfiguration
 from palisade.errors import ExitCode, PalisadeError
 from palisade.validation import nearest
 from palisade.vault.access import VaultAccess
-from palisade.vault.client import Vault
+
+if TYPE_CHECKING:
+    from palisade.vault.client import Vault
 
 
 def identity_token(vault: Vault, configuration: FleetConfiguration, person: str) -> str:
@@ -42,6 +46,6 @@ def identity_token(vault: Vault, configuration: FleetConfiguration, person: str)
     password = stored.get("data", {}).get("password", "")
     own = vault.login(f"auth/{mounts.people}/login/{person}", {"password": password})
     access = VaultAccess(**{**vars(vault.access), "token": own, "token_from": f"the login of {person}"})
-    with Vault(access) as as_person:
+    with type(vault)(access) as as_person:
         answer = as_person.read(f"identity/oidc/token/{configuration.vault.roles.tokens}") or {}
     return str(answer["token"])

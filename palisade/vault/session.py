@@ -7,19 +7,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from palisade.config import FleetConfiguration, fleet_of, load_configuration
 from palisade.errors import PalisadeError
 from palisade.local.processes import write_whole
 from palisade.project import Project
 from palisade.vault.access import find_vault, root_certificate_file
-from palisade.vault.client import Vault
 from palisade.vault.kinds.cluster_api import ReviewerApi
 from palisade.vault.kinds.context import Context
 from palisade.vault.resources import DIRECTORY, Declared, load_declared
 from palisade.vault.values import values_of
 from palisade.verification.cluster_access import ClusterAccess, find_cluster
+
+if TYPE_CHECKING:
+    from palisade.vault.client import Vault
 
 
 @dataclass
@@ -129,6 +131,9 @@ def vault_session(project: Project, environment: str) -> Iterator[Session]:
     Raises:
         PalisadeError: the configuration is refused, there is no token, or Vault is not ready.
     """
+    # hvac takes its time to load: only who talks to Vault waits for it.
+    from palisade.vault.client import Vault  # noqa: PLC0415
+
     configuration = load_configuration(project, environment)
     with ExitStack() as stack:
         vault = stack.enter_context(Vault(find_vault(configuration)))

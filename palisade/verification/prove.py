@@ -19,7 +19,7 @@ from palisade.fleet import Fleet, HostGroup
 from palisade.results import Status
 from palisade.verification.connections import CommandResult
 from palisade.verification.kubectl import run_with_kubectl
-from palisade.verification.run import Suite, words
+from palisade.verification.run import Suite
 from palisade.verification.session import Checked
 from palisade.verification.snapshot import restore, take
 from palisade.verification.suite import Assignment, assignments
@@ -76,6 +76,11 @@ class ProofRun:
     def killed(self) -> int:
         """How many changes were noticed and taken back."""
         return sum(proof.outcome is Outcome.KILLED for proof in self.proofs)
+
+    @property
+    def survivors(self) -> tuple[Proof, ...]:
+        """The changes that were not noticed, not taken back, or not tried."""
+        return tuple(proof for proof in self.proofs if proof.outcome is not Outcome.KILLED)
 
     @property
     def kill_rate(self) -> float:
@@ -183,7 +188,7 @@ def _break(suite: Suite, assignment: Assignment) -> tuple[Proof, Status]:
     if isinstance(target, ClusterTarget):
         _settled(suite, assignment, {before.result.status})
     if after.crashed or after.result.status is not Status.FAIL:
-        reason = after.result.reason or f"the check says: {words(after.result.status)}"
+        reason = after.result.reason or f"the check says: {after.result.status.words}"
         return proof(Outcome.SURVIVED, reason), before.result.status
     return proof(Outcome.KILLED, after.result.reason), before.result.status
 
@@ -231,5 +236,5 @@ def _restored(proof: Proof, before: dict[tuple[str, str], Status], checked: dict
     result = checked[key].result
     if proof.outcome is not Outcome.KILLED or result.status is before[key]:
         return proof
-    reason = f"after hardening the check says {words(result.status)}: {result.reason}"
+    reason = f"after hardening the check says {result.status.words}: {result.reason}"
     return Proof(proof.control, proof.host, proof.mutation, Outcome.NOT_RESTORED, reason, proof.seconds)

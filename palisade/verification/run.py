@@ -211,7 +211,7 @@ def verify(suite: Suite, assignments: tuple[Assignment, ...], *, environment: st
         with steps.step(title) as running:
             checked = suite.run(chosen, tell=_shown_by(running))
             counts = Counter(item.result.status for item in checked)
-            running.outcome = ", ".join(f"{counts[status]} {words(status)}" for status in Status if counts[status])
+            running.outcome = ", ".join(f"{counts[status]} {status.words}" for status in Status if counts[status])
         results += checked
     return VerificationRun(
         environment=environment,
@@ -224,11 +224,6 @@ def verify(suite: Suite, assignments: tuple[Assignment, ...], *, environment: st
 
 def _shown_by(step: Step) -> Callable[[Checked], None]:
     return lambda checked: step.detail(checked.result.control)
-
-
-def words(status: Status) -> str:
-    """A status as people read it."""
-    return status.value.replace("_", " ")
 
 
 def commit_of(root: Path) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from palisade.vault.client import Vault
 from palisade.vault.kinds.cluster_api import ReviewerApi
+
+if TYPE_CHECKING:
+    from palisade.vault.client import Vault
 
 UNKNOWN = "(known when it is applied)"
 """Stands for a value that Vault makes: nobody knows it before what it comes from is there."""
