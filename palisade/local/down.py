@@ -66,6 +66,7 @@ def down(environment: str, steps: Steps, *, purge: bool = False) -> Outcome:
                 engine.prepare(machine)
                 identities = places.host_identities
                 step.outcome = ", ".join(engine.remove_hosts()) or "none"
+                engine.wait_for_helpers()
                 engine.remove_volumes()
                 forget_containers(identities)
         with steps.step(PUT_BACK) as step:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from palisade.errors import PalisadeError
 from palisade.local.machine import Machine
 from palisade.local.network import definition
 from palisade.local.places import Places
@@ -24,6 +25,9 @@ PROCESSES_LIMIT = 4_194_304
 
 REMOVAL_SECONDS = 30.0
 """How long removing the hosts may take; usually it takes one second."""
+_LOOK_SECONDS = 0.05
+_PROGRAMS = ("conmon\n", "podman\n")
+"""Who works on a storage, as /proc has their names."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,37 @@ class Engine:
             if not answer.succeeded and time.monotonic() > deadline:
                 raise answer.failure(remedy="run the same command again")
         return tuple(sorted(removed))
+
+    def wait_for_helpers(self) -> None:
+        """Wait until podman has nothing left to do for hosts that were removed.
+
+        Who watches a host starts ``podman container cleanup`` at its end, which nobody waits for (conmon(8),
+        --exit-command); if the storage is gone by then, it makes an empty one.
+
+        Raises:
+            PalisadeError: it still works after :data:`REMOVAL_SECONDS`.
+        """
+        deadline = time.monotonic() + REMOVAL_SECONDS
+        while helpers := self._helpers():
+            if time.monotonic() > deadline:
+                raise PalisadeError(
+                    f"Podman still works on hosts that were removed: process {', '.join(helpers)}.",
+                    where=str(self.places.engine),
+                    remedy="run the same command again",
+                )
+            time.sleep(_LOOK_SECONDS)  # between two looks at the processes
+
+    def _helpers(self) -> list[str]:
+        storage = bytes(self.places.engine / "storage")
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                is_ours = (process / "comm").read_text() in _PROGRAMS and storage in (process / "cmdline").read_bytes()
+            except OSError:  # it has ended
+                continue
+            if is_ours:
+                found.append(process.name)
+        return found
 
     def identity(self, name: str) -> tuple[str, ...]:
         """Podman's identifier of a host; none if it is not there.

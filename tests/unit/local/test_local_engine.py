@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from local_samples import FLEET, NETWORK, machine, places
 
+import palisade.local.engine as engine_module
 from palisade.errors import ConfigurationError, PalisadeError
 from palisade.local.engine import SPECIFICATION_LABEL, Engine, FoundHost, configuration_text, host_state, storage_text
 from palisade.local.hosts import Hosts
@@ -155,3 +158,46 @@ def test_another_network_or_key_makes_other_hosts(hosts: Hosts, tmp_path: Path) 
 def test_dead_hosts_are_refused_by_name(hosts: Hosts) -> None:
     with pytest.raises(PalisadeError, match=r"lost to the engine: bastion-1, db-1, registry-1\."):
         hosts.refuse_others(as_found(hosts, "dead"))
+
+
+@contextmanager
+def helper(program: Path, storage: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process as podman starts them for a host: it goes on until its input ends."""
+    program.symlink_to("/bin/sh")
+    arguments = [program, "-c", "read line", "--root", storage]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE) as process:
+        yield process
+
+
+def test_removing_waits_for_those_who_would_make_the_storage_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(places(tmp_path))
+    looks: list[float] = []
+    with helper(tmp_path / "conmon", engine.places.engine / "storage") as process:
+
+        def end(seconds: float) -> None:
+            looks.append(seconds)
+            process.communicate()
+
+        monkeypatch.setattr(engine_module.time, "sleep", end)
+        engine.wait_for_helpers()
+        assert process.returncode is not None
+    assert len(looks) == 1
+
+
+def test_who_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(places(tmp_path))
+    monkeypatch.setattr(engine_module, "REMOVAL_SECONDS", -1.0)
+    with (
+        helper(tmp_path / "podman", engine.places.engine / "storage") as process,
+        pytest.raises(PalisadeError, match=f"process {process.pid}"),
+    ):
+        engine.wait_for_helpers()
+
+
+@pytest.mark.parametrize(("program", "fleet"), [("podman", "other"), ("tail", "state of test")])
+def test_other_fleets_and_other_programs_are_not_waited_for(tmp_path: Path, program: str, fleet: str) -> None:
+    engine = Engine(places(tmp_path))
+    with helper(tmp_path / program, tmp_path / fleet / "engine/storage"):
+        engine.wait_for_helpers()
