@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +26,7 @@ from palisade.bundle.signing import SMALLEST_KEY_BITS, KeyFileSigner
 from palisade.config_values import TlsVersion
 from palisade.registry.model import Apis
 from tests.control_plane.processes import Daemon, free_ports
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = "unit"
@@ -250,18 +250,6 @@ class Beside:
             )
             answer = call(request, timeout=5)
         return _answer(answer)
-
-
-def wait_until(condition: Callable[[], bool], problem: str, seconds: float = READY_SECONDS) -> None:
-    """Wait for something that another process brings about.
-
-    Raises:
-        AssertionError: the time is over.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{problem} within {seconds:.0f} s"
-        time.sleep(0.05)  # between two looks at the condition
 
 
 def decisions(said: str) -> list[dict[str, Any]]:

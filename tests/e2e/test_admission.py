@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from admission_cluster import BINDING, GROUP, POLICY, Cluster, Refusal, refusal_of
-from waiting import wait_until
 
 from palisade.policies.admission import AdmissionPolicy, admission_policies
 from palisade.policies.pack import refusals
@@ -16,6 +15,7 @@ from palisade.policies.rules import load_rules
 from palisade.policies.settings import NAMESPACES
 from tests.control_plane import control_plane
 from tests.policies.policy_samples import SETTINGS, Sample, load_samples
+from tests.waiting import wait_until
 
 RULES = load_rules()
 SAMPLES = load_samples()

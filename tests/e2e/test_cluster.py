@@ -14,9 +14,9 @@ from functools import partial
 import pytest
 from conftest import ENVIRONMENT, harden, on_host, reboot, recap, run
 from local_cluster import NAMESPACE, allow, apply, deployment, get, kubectl, pods_by_node, succeed
-from waiting import wait_until
 
 from palisade.fleet import Fleet, HostGroup
+from tests.waiting import wait_until
 
 NODES = {"registry-1", "registry-2"}
 SECRET = secrets.token_hex(16)

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from stack_project import ENVIRONMENT, StackProject, stack_project, wait_until
+from stack_project import ENVIRONMENT, StackProject, stack_project
 
 from tests.control_plane import control_plane
+from tests.waiting import wait_until
 
 UP = ("palisade", "stack", "up", ENVIRONMENT, "--yes", "--skip-preview")
 NO_CHANGES = ("palisade", "stack", "preview", ENVIRONMENT, "--expect-no-changes")
@@ -110,7 +111,7 @@ def test_after_kill_9_in_the_middle_status_recover_and_up_go_on(project: StackPr
     project.json("palisade", "stack", "init", ENVIRONMENT)
     first = project.start(*UP)
     try:
-        unheard_of = wait_until(lambda: cut_off(project), "an object is made and pulumi has not heard of it")
+        unheard_of = wait_until(lambda: cut_off(project), "pulumi has heard of every object", seconds=120)
 
         running = state_of(project)
         (lock,) = running["locks"]

@@ -8,10 +8,10 @@ from subprocess import CompletedProcess
 
 import pytest
 from conftest import ENVIRONMENT, on_host, playbook, reboot, recap, run
-from waiting import wait_until
 
 from palisade.fleet import Fleet, HostGroup
 from palisade.project import fleet_state_directory
+from tests.waiting import wait_until
 
 STATE = fleet_state_directory(ENVIRONMENT) / "vault"
 CLIENT = (

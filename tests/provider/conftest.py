@@ -125,16 +125,8 @@ class Engine:
 
     def diff(self, managed: Managed, content: Mapping[str, Any], **more: Any) -> Diff:
         """What changes with this content."""
-        kind = str(managed.inputs.value["kind"])
-        _, inputs = self.check(kind, content, name=managed.urn.split("::")[-1], old=managed.inputs, **more)
-        request = provider_pb2.DiffRequest(
-            urn=managed.urn,
-            id=managed.id,
-            old_inputs=encode(managed.inputs.value, managed.inputs.secrets),
-            olds=encode(managed.state.value, managed.state.secrets),
-            news=encode(inputs.value, inputs.secrets),
-        )
-        answer = self.call("Diff", request)
+        _, change = self._change(managed, content, **more)
+        answer = self.call("Diff", provider_pb2.DiffRequest(**change))
         names = provider_pb2.PropertyDiff.Kind
         paths = {path: names.Name(one.kind) for path, one in answer.detailedDiff.items()}
         changes = answer.changes == provider_pb2.DiffResponse.DIFF_SOME
@@ -143,19 +135,24 @@ class Engine:
     def update(
         self, managed: Managed, content: Mapping[str, Any], *, preview: bool = False, seconds: float = 20, **more: Any
     ) -> Managed:
+        inputs, change = self._change(managed, content, **more)
+        answer = self.call("Update", provider_pb2.UpdateRequest(**change, timeout=seconds, preview=preview))
+        return Managed(managed.urn, managed.id, inputs, decode(answer.properties))
+
+    def _change(
+        self, managed: Managed, content: Mapping[str, Any], **more: Any
+    ) -> tuple[Properties, Mapping[str, Any]]:
+        """The checked content, and what a request says of a resource that gets it."""
         kind = str(managed.inputs.value["kind"])
         _, inputs = self.check(kind, content, name=managed.urn.split("::")[-1], old=managed.inputs, **more)
-        request = provider_pb2.UpdateRequest(
-            urn=managed.urn,
-            id=managed.id,
-            old_inputs=encode(managed.inputs.value, managed.inputs.secrets),
-            olds=encode(managed.state.value, managed.state.secrets),
-            news=encode(inputs.value, inputs.secrets),
-            timeout=seconds,
-            preview=preview,
-        )
-        answer = self.call("Update", request)
-        return Managed(managed.urn, managed.id, inputs, decode(answer.properties))
+        change = {
+            "urn": managed.urn,
+            "id": managed.id,
+            "old_inputs": encode(managed.inputs.value, managed.inputs.secrets),
+            "olds": encode(managed.state.value, managed.state.secrets),
+            "news": encode(inputs.value, inputs.secrets),
+        }
+        return inputs, change
 
     def refresh(self, managed: Managed) -> Managed | None:
         """The resource as Read shows it; None if it is gone."""
