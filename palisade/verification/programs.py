@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
+from typing import Any
 
 from palisade.verification.readings import Readings
 
@@ -49,3 +51,26 @@ def listening(readings: Readings) -> Mapping[str, list[str]]:
         user = _USER.search(line)
         found.setdefault(user["program"] if user else "", set()).add(line.split()[3])
     return {program: sorted(places) for program, places in found.items()}
+
+
+def expected_places(listens: Mapping[str, Iterable[str]], address: IPv4Address) -> dict[str, list[str]]:
+    """Where each program is to listen, sorted.
+
+    Args:
+        listens: ``address:port`` by program; ``{address}`` stands for the address of the host.
+        address: The address of the host.
+    """
+    return {name: sorted(place.format(address=address) for place in places) for name, places in listens.items()}
+
+
+def health_checks(services: Iterable[Mapping[str, Any]], address: IPv4Address) -> set[str]:
+    """Where load balancers ask a node whether it has pods of a Service (``address:port``).
+
+    The API server gives such a port to each Service of the type LoadBalancer that keeps the address of its clients.
+
+    Args:
+        services: The Services of the cluster.
+        address: The address of the node.
+    """
+    ports = (service["spec"].get("healthCheckNodePort") for service in services)
+    return {f"{address}:{port}" for port in ports if port}

@@ -5,13 +5,10 @@ import json
 import secrets
 
 from palisade.verification.check import differences, require
-from palisade.verification.programs import listening, running_flags, unit_flags
+from palisade.verification.programs import expected_places, listening, running_flags, unit_flags
 
 KEYS = "/etc/palisade/cluster/keys"
 STORE = ("https://127.0.0.1:2379", f"{KEYS}/etcd-ca.crt", f"{KEYS}/apiserver-etcd.crt", f"{KEYS}/apiserver-etcd.key")
-
-NODE_PORTS = range(30000, 32768)
-"""From which the API server takes ports of nodes (``--service-node-port-range``, its default)."""
 
 
 def test_flags(control, observation, readings):
@@ -30,19 +27,9 @@ def test_flags(control, observation, readings):
 
 def test_listens(control, observation, readings):
     """Each program listens at these addresses, and at no other."""
-    address = str(readings.target.address)
-    wanted = {
-        program: sorted(place.format(address=address) for place in places)
-        for program, places in control.expected["listens"].items()
-    }
+    wanted = expected_places(control.expected["listens"], readings.target.address)
     found = listening(readings)
-    # Of a service that keeps the client's address, kube-proxy tells load balancers here whether the node has its pods
-    # (healthCheckNodePort); the firewall lets nobody else come to it.
-    health_checks = {f"{address}:{port}" for port in NODE_PORTS} if "kube-proxy" in wanted else set()
-    observation.runtime = {
-        program: [one for one in found.get(program, []) if program != "kube-proxy" or one not in health_checks]
-        for program in wanted
-    }
+    observation.runtime = {program: found.get(program, []) for program in wanted}
     require(differences(wanted, observation.runtime, source="the host's sockets"))
 
 

@@ -5,6 +5,7 @@ import yaml
 from palisade.verification import pods
 from palisade.verification.check import differences, require
 from palisade.verification.files import text_of
+from palisade.verification.programs import expected_places, health_checks, listening
 
 CONFIGURATION = "/etc/palisade/cluster/kubelet.yaml"
 NETWORK = "/etc/cni/net.d/10-palisade.conflist"
@@ -54,6 +55,17 @@ def test_kubelet_certificate(control, observation, readings):
     observation.runtime = {"trusted": found["trusted"], "versions": versions}
     wanted = {"trusted": control.expected["trusted"], "versions": control.expected["versions"]}
     require(differences(wanted, observation.runtime, source="TLS at the kubelet's port"))
+
+
+def test_listens(control, observation, readings, cluster):
+    """Each program listens at these addresses only, and one of them where load balancers ask for pods, too."""
+    address, asked = readings.target.address, control.expected["health_checks"]
+    wanted = expected_places(control.expected["listens"], address)
+    found = {program: listening(readings).get(program, []) for program in wanted}
+    known = health_checks(cluster.objects("Service"), address)
+    observation.runtime = {**found, "health checks of Services": sorted(known)}
+    found[asked] = [place for place in found[asked] if place not in known]
+    require(differences(wanted, found, source="the host's sockets"))
 
 
 def test_pod_settings(control, observation, readings, nodes, cluster):
