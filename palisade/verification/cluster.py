@@ -48,10 +48,12 @@ class Cluster:
     Args:
         access: How it is reached.
         declared: Reads the manifests that the stack of the environment has applied.
+        person: Makes the token of a person, as API clients bring it; None where people log in elsewhere.
     """
 
     access: ClusterAccess
     declared: Callable[[], list[dict[str, Any]]]
+    person: Callable[[str], str] | None = None
     _cache: dict[str, Any] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
 

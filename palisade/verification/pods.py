@@ -20,7 +20,9 @@ from typing import Any
 
 from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError
 
+from palisade.fleet import HostGroup
 from palisade.images.references import local_reference
+from palisade.verification import registry_pods
 from palisade.verification.cluster import Cluster, said
 from palisade.verification.readings import PROBES, ReadingFailedError, Readings
 
@@ -34,6 +36,15 @@ ANSWER_SECONDS = 1.0
 SETTLE_SECONDS = 6
 """How long the rules for a new pod may take; kube-router needs up to 1.5 s."""
 _LOOK_SECONDS = 0.2
+SETTINGS = ("net.core.somaxconn",)
+"""Kernel settings that are read in the pods."""
+CLOSED = "closed"
+GUARDED: Mapping[HostGroup, tuple[int, ...]] = {
+    HostGroup.DATABASE: (5432, 6380),
+    HostGroup.VAULT: (8200,),
+    HostGroup.REGISTRY: (443, 8443, 8081, 9901),
+}
+"""Ports that not every pod may reach: of the hosts of a group; of registry nodes, those of their registry pods."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,13 @@ class Inside:
     """Settings of the network namespace of each pod, by its namespace."""
     connections: Mapping[str, str]
     """What was answered (``open``, ``refused``, ``silence``) to each attempt."""
+    guarded: Mapping[str, Mapping[str, Mapping[int, str]]]
+    """``open`` or ``closed`` by the namespace of the pod, by whose port it is and by the port (:data:`GUARDED`)."""
+
+
+def inside(cluster: Cluster, nodes: Sequence[Readings]) -> Mapping[str, Inside]:
+    """What :func:`look_inside` sees; pods are started once for all checks."""
+    return cluster.once("inside pods", lambda: look_inside(cluster, nodes, SETTINGS))
 
 
 def look_inside(cluster: Cluster, nodes: Sequence[Readings], settings: Sequence[str]) -> Mapping[str, Inside]:
@@ -70,19 +88,70 @@ def look_inside(cluster: Cluster, nodes: Sequence[Readings], settings: Sequence[
     Raises:
         ReadingFailedError: a pod does not run.
     """
+    guarded = _guarded(cluster, nodes[0])
     with _pods(cluster, nodes) as pods, ThreadPoolExecutor(max_workers=len(nodes)) as pool:
-        found = pool.map(lambda node: _look(node, pods, settings), nodes)
+        found = pool.map(lambda node: _look(node, pods, settings, guarded), nodes)
         return dict(zip((node.target.name for node in nodes), found, strict=True))
 
 
-def _look(node: Readings, pods: Sequence[ProbePod], settings: Sequence[str]) -> Inside:
+def reached(node: Readings, space: str, targets: Mapping[str, tuple[str, Sequence[int]]]) -> dict[str, dict[int, str]]:
+    """Which ports can be reached from a network namespace of a node, all tried at the same time.
+
+    A Network Policy refuses a few connections a second and lets the others wait, so both mean ``closed``.
+
+    Args:
+        node: The node.
+        space: The name of the network namespace there.
+        targets: Address and TCP ports by a name without blanks.
+
+    Raises:
+        ReadingFailedError: it could not be tried.
+    """
+    attempts = [
+        f"(echo {shlex.quote(name)} $({_command(space, address, ports)})) &"
+        for name, (address, ports) in targets.items()
+    ]
+    lines = [line.partition(" ") for line in node.host.run("\n".join([*attempts, "wait"])).stdout.splitlines()]
+    found = {name: json.loads(answers) for name, _, answers in lines if answers}
+    missing = sorted(set(targets) - set(found))
+    if missing:
+        raise ReadingFailedError(f"connections to {', '.join(missing)} could not be tried from {node.target.name}")
+    return {
+        name: {port: "open" if found[name][str(port)] == "open" else CLOSED for port in ports}
+        for name, (_, ports) in targets.items()
+    }
+
+
+def _guarded(cluster: Cluster, node: Readings) -> Mapping[str, tuple[str, tuple[int, ...]]]:
+    """Address and ports of whom not every pod may reach, by name."""
+    hosts = {
+        host.name: (str(host.address), ports)
+        for group, ports in GUARDED.items()
+        for host in node.fleet.in_group(group)
+        if group is not HostGroup.REGISTRY
+    }
+    ports = GUARDED[HostGroup.REGISTRY]
+    return hosts | {name: (address, ports) for name, address in registry_pods.placed(cluster).values()}
+
+
+def _look(
+    node: Readings,
+    pods: Sequence[ProbePod],
+    settings: Sequence[str],
+    guarded: Mapping[str, tuple[str, tuple[int, ...]]],
+) -> Inside:
     here = {pod.namespace: pod for pod in pods if pod.node == node.target.name}
     elsewhere = next((pod for pod in pods if pod.namespace == OPEN and pod.node != node.target.name), here[OPEN])
-    spaces = {namespace: _network_namespace(node, pod.address) for namespace, pod in here.items()}
+    spaces = {namespace: network_namespace(node, pod.address) for namespace, pod in here.items()}
     attempts = {
         "from an open pod to an open pod": (OPEN, elsewhere, "open"),
         "from an open pod to the denied pod": (OPEN, here[DENIED], "silence"),
         "from the denied pod to an open pod": (DENIED, elsewhere, "silence"),
+    }
+    # The attempts that settle come first: until then the rules for a new pod may not be there.
+    connections = {
+        words: _settled(partial(_connect, node, spaces[source], pod.address), usual)
+        for words, (source, pod, usual) in attempts.items()
     }
     return Inside(
         settings={
@@ -91,10 +160,8 @@ def _look(node: Readings, pods: Sequence[ProbePod], settings: Sequence[str]) -> 
             }
             for namespace, space in spaces.items()
         },
-        connections={
-            words: _settled(partial(_connect, node, spaces[source], pod.address), usual)
-            for words, (source, pod, usual) in attempts.items()
-        },
+        connections=connections,
+        guarded={namespace: reached(node, space, guarded) for namespace, space in spaces.items()},
     )
 
 
@@ -109,15 +176,28 @@ def _settled(attempt: Callable[[], str], usual: str) -> str:
 
 
 def _connect(node: Readings, space: str, address: str) -> str:
-    source = (PROBES / "connect.py").read_text(encoding="utf-8")
-    arguments = ["ip", "netns", "exec", space, "python3", "-c", source, address, str(ANSWER_SECONDS), str(PORT)]
-    answer = node.host.run(shlex.join(arguments))
+    answer = node.host.run(_command(space, address, (PORT,)))
     if answer.rc != 0:
         raise ReadingFailedError(f"the connection to {address} could not be tried: {answer.stderr.strip()}")
     return str(json.loads(answer.stdout)[str(PORT)])
 
 
-def _network_namespace(node: Readings, address: str) -> str:
+def _command(space: str, address: str, ports: Sequence[int]) -> str:
+    source = (PROBES / "connect.py").read_text(encoding="utf-8")
+    arguments = ["ip", "netns", "exec", space, "python3", "-c", source, address, str(ANSWER_SECONDS)]
+    return shlex.join([*arguments, *map(str, ports)])
+
+
+def network_namespace(node: Readings, address: str) -> str:
+    """The name that a node has given to the network namespace of a pod.
+
+    Args:
+        node: Where the pod runs.
+        address: The address of the pod.
+
+    Raises:
+        ReadingFailedError: no pod there has this address.
+    """
     names = [line.split()[0] for line in node.host.run("ip netns list").stdout.splitlines()]
     for name in names:
         if f" {address}/" in node.host.run(f"ip -netns {shlex.quote(name)} -4 -oneline address show").stdout:

@@ -39,8 +39,11 @@ def prepared_suite(project: Project, environment: str) -> Iterator[Suite]:
         if access is not None:
             # The client of Kubernetes takes a second to load: only who has a cluster waits for it.
             from palisade.verification.cluster import Cluster  # noqa: PLC0415
+            from palisade.verification.people import People  # noqa: PLC0415
 
-            cluster = stack.enter_context(Cluster(access, partial(declared_objects, project, environment)))
+            people = People(project, environment).token if access.is_local else None
+            declared = partial(declared_objects, project, environment)
+            cluster = stack.enter_context(Cluster(access, declared, person=people))
         yield Suite(
             root=root,
             registry=registry,

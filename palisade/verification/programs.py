@@ -44,10 +44,15 @@ def unit_flags(readings: Readings, unit: str) -> Mapping[str, str]:
     return flags(shlex.split(commands[-1])[1:] if commands else [])
 
 
-def listening(readings: Readings) -> Mapping[str, list[str]]:
-    """Where each program listens for TCP connections: ``address:port``, sorted."""
+def listening(readings: Readings, *, prefix: str = "") -> Mapping[str, list[str]]:
+    """Where each program listens for TCP connections: ``address:port``, sorted.
+
+    Args:
+        readings: The host.
+        prefix: Enters another network of the host, such as ``ip netns exec NAME`` and a blank.
+    """
     found: dict[str, set[str]] = {}
-    for line in readings.output("ss --no-header --listening --tcp --numeric --processes").splitlines():
+    for line in readings.output(f"{prefix}ss --no-header --listening --tcp --numeric --processes").splitlines():
         user = _USER.search(line)
         found.setdefault(user["program"] if user else "", set()).add(line.split()[3])
     return {program: sorted(places) for program, places in found.items()}

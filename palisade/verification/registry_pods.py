@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -39,6 +40,42 @@ def template(cluster: Cluster) -> dict[str, Any]:
 def running(cluster: Cluster) -> dict[str, dict[str, Any]]:
     """The specification of each registry pod that runs and is not about to end, by its name."""
     return {_name(pod): pod["spec"] for pod in _pods(cluster)}
+
+
+def placed(cluster: Cluster) -> dict[str, tuple[str, str]]:
+    """The name and the address of the registry pod that runs on each node, by the node."""
+    return {pod["spec"]["nodeName"]: (_name(pod), str(pod["status"].get("podIP", ""))) for pod in _pods(cluster)}
+
+
+def file(cluster: Cluster, name: str, key: str) -> str:
+    """A file of a registry pod, as its ConfigMap holds it.
+
+    Args:
+        cluster: Where.
+        name: The ConfigMap.
+        key: The file.
+
+    Raises:
+        ReadingFailedError: it is not there.
+    """
+    maps = cluster.objects("ConfigMap", namespace=NAMESPACE)
+    found = next((each for each in maps if _name(each) == name), {})
+    if key not in (found.get("data") or {}):
+        raise ReadingFailedError(f"the ConfigMap {NAMESPACE}/{name} has no {key}")
+    return str(found["data"][key])
+
+
+def binary_file(cluster: Cluster, name: str, key: str) -> bytes:
+    """The same of a file that is no text.
+
+    Raises:
+        ReadingFailedError: it is not there.
+    """
+    maps = cluster.objects("ConfigMap", namespace=NAMESPACE)
+    found = next((each for each in maps if _name(each) == name), {})
+    if key not in (found.get("binaryData") or {}):
+        raise ReadingFailedError(f"the ConfigMap {NAMESPACE}/{name} has no {key}")
+    return b64decode(found["binaryData"][key])
 
 
 def digests(cluster: Cluster) -> dict[str, dict[str, str]]:

@@ -31,6 +31,11 @@ KEY = "-----BEGIN PUBLIC KEY-----\nMA==\n-----END PUBLIC KEY-----\n"
 
 @pytest.fixture(autouse=True)
 def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_state(tmp_path, monkeypatch)
+
+
+def write_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the program reads of the state of a user: bundles, keys and images of every environment."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     for environment in ENVIRONMENTS:
         bundle_file(environment).parent.mkdir(parents=True)

@@ -10,7 +10,6 @@ from palisade.verification.programs import expected_places, health_checks, liste
 CONFIGURATION = "/etc/palisade/cluster/kubelet.yaml"
 NETWORK = "/etc/cni/net.d/10-palisade.conflist"
 AUTHORITY = "/etc/palisade/cluster/keys/kubernetes-ca.crt"
-INSIDE = ("net.core.somaxconn",)
 
 
 def _at(document, path):
@@ -20,8 +19,7 @@ def _at(document, path):
 
 
 def _inside(readings, nodes, cluster):
-    found = cluster.once("inside pods", lambda: pods.look_inside(cluster, nodes, INSIDE))
-    return found[readings.target.name]
+    return pods.inside(cluster, nodes)[readings.target.name]
 
 
 def test_kubelet_settings(control, observation, readings, cluster):
@@ -82,5 +80,14 @@ def test_pod_settings(control, observation, readings, nodes, cluster):
 
 def test_pod_connections(control, observation, readings, nodes, cluster):
     """Real connections from and to pods that were just made: Network Policies are enforced, and nothing else is."""
-    observation.runtime = _inside(readings, nodes, cluster).connections
-    require(differences(control.expected["connections"], observation.runtime, source="the network of the pods"))
+    found = _inside(readings, nodes, cluster)
+    observation.runtime = {**found.connections, "guarded": found.guarded}
+    problems = differences(control.expected["connections"], found.connections, source="the network of the pods")
+    problems += [
+        f"port {port} of {name} is {answer} for a pod in {namespace}, expected {wanted}"
+        for namespace, wanted in control.expected["guarded"].items()
+        for name, ports in found.guarded[namespace].items()
+        for port, answer in ports.items()
+        if answer != wanted
+    ]
+    require(problems)
