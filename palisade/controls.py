@@ -100,7 +100,21 @@ class AdmissionPolicy(_Frozen):
         return f"admission policy {self.policy}"
 
 
-Implementation = RoleTag | StackComponent | AdmissionPolicy
+class VaultDeclaration(_Frozen):
+    """The file of ``policies/vault`` that declares what is inside Vault."""
+
+    vault: str
+
+    @property
+    def heading(self) -> tuple[str, str]:
+        """What the control is listed under, and under which part of it."""
+        return ("inside vault", self.vault)
+
+    def __str__(self) -> str:
+        return f"policies/vault/{self.vault}.yaml"
+
+
+Implementation = RoleTag | StackComponent | AdmissionPolicy | VaultDeclaration
 
 
 class Control(_Frozen):
@@ -120,7 +134,8 @@ class Control(_Frozen):
     """A shell command that breaks the setting; its check must fail afterwards.
 
     It runs on a live host as root; of a control of the cluster, where ``palisade`` runs, with kubectl and the
-    administrator's KUBECONFIG.
+    administrator's KUBECONFIG; of what is inside Vault, there too, with ``VAULT_ADDR``, ``VAULT_TOKEN`` and
+    ``VAULT_CACERT``.
     """
     references: dict[Framework, tuple[str, ...]] = Field(min_length=1)
 

@@ -27,6 +27,8 @@ from stacks.tables import read_table
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 """Set by the API server on every namespace; nobody can take another namespace's name by a label."""
+UNUSED_NAMESPACE = "default"
+"""Nothing of the platform is in it, and it cannot be removed."""
 
 
 class Peer(Section):
@@ -102,6 +104,7 @@ class Network(Component):
             for source in allowance.sources:
                 self._allow_out(allowance, source)
             self._allow_in(allowance)
+        self._close_unused()
         self.register_outputs({"allowances": [allowance.name for allowance in allowances]})
 
     def _allow_out(self, allowance: Allowance, source: Peer) -> None:
@@ -132,6 +135,24 @@ class Network(Component):
             target.namespace,
             why=allowance.why,
             spec=NetworkPolicySpecArgs(pod_selector=_pods(target), policy_types=["Ingress"], ingress=[rule]),
+        )
+
+    def _close_unused(self) -> None:
+        """Keep pods of the namespace that nobody uses among themselves: off databases, Vault and everything else."""
+        among_themselves = NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs())
+        NetworkPolicy(
+            f"{UNUSED_NAMESPACE}/among-themselves",
+            metadata=metadata(
+                "among-themselves",
+                namespace=UNUSED_NAMESPACE,
+                why="Nothing of the platform runs here; what somebody starts all the same reaches nobody else",
+            ),
+            spec=NetworkPolicySpecArgs(
+                pod_selector=LabelSelectorArgs(),
+                policy_types=["Egress"],
+                egress=[NetworkPolicyEgressRuleArgs(to=[among_themselves])],
+            ),
+            opts=self.child(),
         )
 
     def _policy(self, name: str, namespace: str, *, why: str, spec: NetworkPolicySpecArgs) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,20 +24,22 @@ class Finished:
     stderr: str
 
 
-def run_with_kubectl(access: ClusterAccess, command: str) -> Finished:
+def run_with_kubectl(access: ClusterAccess, command: str, *, variables: Mapping[str, str] | None = None) -> Finished:
     """Run a shell command in which ``kubectl`` talks to the cluster.
 
     Args:
         access: How the cluster is reached; its context must be the current one of the kubeconfig.
         command: The command, for a POSIX shell.
+        variables: Further variables of its environment.
     """
-    variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    inherited = {**os.environ, **(variables or {})}
+    environment = {**inherited, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     if access.kubeconfig is not None:
-        variables["KUBECONFIG"] = str(access.kubeconfig)
+        environment["KUBECONFIG"] = str(access.kubeconfig)
     try:
         finished = subprocess.run(
             ["/bin/sh", "-ec", command],
-            env=variables,
+            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -35,7 +35,7 @@ def prepared_suite(project: Project, environment: str) -> Iterator[Suite]:
     waivers = load_waivers(project.root, registry, fleet, cluster=access is not None)
     with ExitStack() as stack:
         connections = stack.enter_context(Connections(fleet))
-        cluster = None
+        cluster, vault = None, None
         if access is not None:
             # The client of Kubernetes takes a second to load: only who has a cluster waits for it.
             from palisade.verification.cluster import Cluster  # noqa: PLC0415
@@ -43,7 +43,10 @@ def prepared_suite(project: Project, environment: str) -> Iterator[Suite]:
 
             people = People(project, environment).token if access.is_local else None
             declared = partial(declared_objects, project, environment)
+            from palisade.verification.vault_inside import VaultInside  # noqa: PLC0415
+
             cluster = stack.enter_context(Cluster(access, declared, person=people))
+            vault = VaultInside(project, environment)
         yield Suite(
             root=root,
             registry=registry,
@@ -51,4 +54,5 @@ def prepared_suite(project: Project, environment: str) -> Iterator[Suite]:
             waivers=waivers,
             commit=commit_of(root),
             cluster=cluster,
+            vault=vault,
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from palisade.console import Steps
-from palisade.controls import Control, ControlRegistry, Scope
+from palisade.controls import Control, ControlRegistry, Scope, VaultDeclaration
 from palisade.fleet import Fleet, HostGroup
 from palisade.results import Status
 from palisade.verification.connections import CommandResult
@@ -178,8 +178,8 @@ def _break(suite: Suite, assignment: Assignment) -> tuple[Proof, Status]:
     before = _settled(suite, assignment, _UNBROKEN)
     if before.result.status not in _UNBROKEN:
         return proof(Outcome.NOT_TRIED, f"fails before the change: {before.result.reason}"), before.result.status
-    with _put_back(suite, target):
-        change = _change(suite, target, control.proven_by)
+    with _put_back(suite, assignment):
+        change = _change(suite, assignment)
         if change.rc != 0:
             said = " ".join(change.stderr.split()[-30:])
             reason = f"the change ended with exit code {change.rc}: {said}"
@@ -193,17 +193,26 @@ def _break(suite: Suite, assignment: Assignment) -> tuple[Proof, Status]:
     return proof(Outcome.KILLED, after.result.reason), before.result.status
 
 
-def _change(suite: Suite, target: Target, command: str) -> CommandResult:
-    if isinstance(target, ClusterTarget):
-        return run_with_kubectl(suite.required_cluster.access, command)
-    return suite.connections.host(target.name).run(command)
+def _change(suite: Suite, assignment: Assignment) -> CommandResult:
+    control, target = assignment.control, assignment.target
+    if not isinstance(target, ClusterTarget):
+        return suite.connections.host(target.name).run(control.proven_by)
+    of_vault = isinstance(control.implemented_by, VaultDeclaration)
+    variables = suite.required_vault.variables if of_vault else None
+    return run_with_kubectl(suite.required_cluster.access, control.proven_by, variables=variables)
 
 
 @contextmanager
-def _put_back(suite: Suite, target: Target) -> Iterator[None]:
-    """Put the objects of the cluster back; a host keeps its changes until it is hardened."""
-    if not isinstance(target, ClusterTarget):
+def _put_back(suite: Suite, assignment: Assignment) -> Iterator[None]:
+    """Put the objects of the cluster, or what is inside Vault, back; a host keeps its changes until it is hardened."""
+    if not isinstance(assignment.target, ClusterTarget):
         yield
+        return
+    if isinstance(assignment.control.implemented_by, VaultDeclaration):
+        try:
+            yield
+        finally:
+            suite.required_vault.put_back()
         return
     before = take(suite.required_cluster)
     try:

@@ -28,6 +28,7 @@ from palisade.verification.waivers import Waivers
 
 if TYPE_CHECKING:
     from palisade.verification.cluster import Cluster
+    from palisade.verification.vault_inside import VaultInside
 
 _SHOWN_LINES = 15
 
@@ -44,6 +45,7 @@ class Suite:
         commit: The commit of the checkout.
         readings: Per host name; shared by all runs until :meth:`forget`.
         cluster: The cluster of the environment, if it has one.
+        vault: What is inside its Vault, if it has a cluster.
     """
 
     root: Path
@@ -53,6 +55,18 @@ class Suite:
     commit: str
     readings: dict[str, Readings] = field(default_factory=dict)
     cluster: Cluster | None = None
+    vault: VaultInside | None = None
+
+    @property
+    def required_vault(self) -> VaultInside:
+        """What is inside Vault.
+
+        Raises:
+            LookupError: the environment has no cluster for which it could be.
+        """
+        if self.vault is None:
+            raise LookupError("the environment has no cluster, and so no Vault that is set up")
+        return self.vault
 
     @property
     def required_cluster(self) -> Cluster:
@@ -122,6 +136,7 @@ class Suite:
             listener,
             readings=self.readings,
             cluster=self.cluster,
+            vault=self.vault,
         )
 
     def forget(self) -> None:

@@ -1,8 +1,8 @@
 """Turns each check on each target into one check result.
 
 A check function names the fixtures ``control`` and ``observation`` (and ``host``, ``readings``, ``readings_of``,
-``network``, ``nodes``, ``cluster`` as it needs them); which controls and targets it gets is data: the control registry
-names the function, the fleet has the hosts.
+``network``, ``nodes``, ``cluster``, ``vault`` as it needs them); which controls and targets it gets is data: the
+control registry names the function, the fleet has the hosts.
 Nothing but a check that ran to its end, and recorded what it read, is a pass.
 """
 
@@ -28,6 +28,7 @@ from palisade.verification.waivers import Waivers
 
 if TYPE_CHECKING:
     from palisade.verification.cluster import Cluster
+    from palisade.verification.vault_inside import VaultInside
 
 _OBSERVATION = pytest.StashKey[Recorder]()
 _EXPLANATION = "\nassert "
@@ -86,6 +87,7 @@ class VerificationPlugin:
         listener: Called with each result as soon as it is known.
         readings: Per host name; filled on first use, and kept by the caller from one pytest run to the next.
         cluster: The cluster of the environment, if it has one.
+        vault: What is inside its Vault, if it has a cluster.
     """
 
     assignments: tuple[Assignment, ...]
@@ -95,6 +97,7 @@ class VerificationPlugin:
     listener: Callable[[Checked], None]
     readings: dict[str, Readings] = field(default_factory=dict)
     cluster: Cluster | None = None
+    vault: VaultInside | None = None
     interrupted: bool = False
     """Whether Ctrl-C ended the run: pytest answers it with an exit code and goes on."""
 
@@ -151,6 +154,17 @@ class VerificationPlugin:
         if self.cluster is None:
             raise LookupError("the environment has no cluster")
         return self.cluster
+
+    @pytest.fixture(name="vault")
+    def vault_fixture(self) -> VaultInside:
+        """What is inside the Vault of the environment.
+
+        Raises:
+            LookupError: the environment has no cluster for which it could be.
+        """
+        if self.vault is None:
+            raise LookupError("the environment has no cluster, and so no Vault that is set up")
+        return self.vault
 
     @pytest.fixture(name="nodes")
     def nodes_fixture(self) -> tuple[Readings, ...]:

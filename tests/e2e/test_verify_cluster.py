@@ -54,7 +54,7 @@ PROVEN = (
 """One control for each way to change objects; ``palisade prove local`` proves all of them on the real cluster."""
 
 
-OF_THE_REGISTRY = ("certificates-", "edge-", "opa-", "registry-")
+OF_THE_REGISTRY = ("certificates-", "edge-", "opa-", "registry-", "vault-inside-")
 """Controls of what is not declared here; tests/certificates and the running fleet have it."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from palisade.controls import AdmissionPolicy, Control, RoleTag, StackComponent, load_controls
+from palisade.controls import AdmissionPolicy, Control, RoleTag, StackComponent, VaultDeclaration, load_controls
 from palisade.verification.reference import reference
 from palisade.verification.suite import CHECKS_DIRECTORY
 
@@ -69,6 +69,8 @@ def test_what_implements_a_control_exists(control: Control) -> None:
             assert tag in tags_of(role)
         case StackComponent(component=component):
             assert (ROOT / "stacks" / f"{component}.py").is_file()
+        case VaultDeclaration(vault=vault):
+            assert (ROOT / "policies" / "vault" / f"{vault}.yaml").is_file()
         case AdmissionPolicy(policy=policy):
             assert (ROOT / "policies" / "admission" / f"{policy}.yaml").is_file()
 

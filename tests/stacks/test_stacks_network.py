@@ -16,6 +16,7 @@ from stacks.network import AllowanceTable
 from stacks.tables import read_table
 
 NAMESPACES = ("palisade-agents", "palisade-registry", "palisade-system")
+UNUSED = "default/among-themselves"
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +48,22 @@ def test_there_is_one_policy_for_each_allowance_and_direction_and_no_other(prod:
         "palisade-registry/clients-ingress",
         "palisade-registry/database-egress",
         *(["palisade-registry/token-keys-egress"] if hosts_of("prod", "vault") else []),
+        UNUSED,
+    }
+
+
+def test_pods_of_the_namespace_default_reach_nobody_but_each_other(prod: Graph) -> None:
+    assert policies(prod)[UNUSED] == {
+        "podSelector": {},
+        "policyTypes": ["Egress"],
+        "egress": [{"to": [{"podSelector": {}}]}],
     }
 
 
 def test_every_rule_names_its_peers_and_its_ports(prod: Graph) -> None:
     for name, spec in policies(prod).items():
+        if name == UNUSED:
+            continue  # every port of its own pods
         for direction, side in (("ingress", "from"), ("egress", "to")):
             for rule in spec.get(direction, ()):
                 assert rule[side], name
