@@ -108,7 +108,7 @@ class VaultDeclaration(_Frozen):
     @property
     def heading(self) -> tuple[str, str]:
         """What the control is listed under, and under which part of it."""
-        return ("inside vault", self.vault)
+        return ("inside-vault", self.vault)
 
     def __str__(self) -> str:
         return f"policies/vault/{self.vault}.yaml"

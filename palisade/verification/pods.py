@@ -1,6 +1,6 @@
 """Pods that are made to look at the cluster from inside, and removed again.
 
-Two on each node: one in a namespace in which everything is denied, and one in a namespace without Network Policies.
+Two on each node: one in a namespace in which everything is denied, and one in a namespace whose pods reach each other.
 What connects from them is Palisade's own probe, run by the node in their network namespaces: no tool in an image is
 trusted.
 """
