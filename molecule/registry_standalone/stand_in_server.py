@@ -1,12 +1,14 @@
-"""Runs on the database host: the token issuer's keys over TLS (8444), and the service behind the API (8080)."""
+"""Runs on the database host: the token issuer's keys over TLS (443), and the service behind the API (80)."""
 
 import json
 import pathlib
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-KEYS_PORT, SERVICE_PORT = 8444, 8080
+KEYS_PORT, SERVICE_PORT = 443, 80
+SLOW_SECONDS = 4
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -16,6 +18,8 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The keys, or what the service was asked."""
+        if self.path.endswith("/slow"):
+            time.sleep(SLOW_SECONDS)
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = json.dumps({"path": self.path, "headers": headers}).encode()
         body = pathlib.Path("jwks.json").read_bytes() if self.server.server_port == KEYS_PORT else asked

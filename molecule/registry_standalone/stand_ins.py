@@ -24,7 +24,7 @@ from palisade.registry.model import Apis, apis_file
 from tests.access_path.issuer import Issuer
 
 ENVIRONMENT = "molecule"
-SERVICE_PORT = 8080
+SERVICE_PORT = 80
 
 
 def apis(configuration: FleetConfiguration) -> Apis:
@@ -33,6 +33,7 @@ def apis(configuration: FleetConfiguration) -> Apis:
     operations = [
         {"method": "GET", "path": "/v1/finance/records", "roles": ["compliance_officer"], "minimum_tls": "1.3"},
         {"method": "GET", "path": "/v1/finance/summary", "roles": ["analyst"]},
+        {"method": "GET", "path": "/v1/finance/slow", "roles": ["analyst"]},
     ]
     finance = {
         "name": "finance",

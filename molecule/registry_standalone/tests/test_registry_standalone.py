@@ -8,6 +8,7 @@ import secrets
 import socket
 import ssl
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from testinfra.host import Host
 
 from palisade.local.certificates import Authority, Subject
 
-RECORDS, SUMMARY = "/v1/finance/records", "/v1/finance/summary"
+RECORDS, SUMMARY, SLOW = "/v1/finance/records", "/v1/finance/summary", "/v1/finance/slow"
 OFFICER, ANALYST = "compliance_officer", "analyst"
 READER, ADMINISTRATOR = "registry_reader", "registry_admin"
 INFORMATION = "/apis/registry/v3/system/info"
@@ -29,6 +30,12 @@ BACK_SECONDS = 5.0
 
 def main_process(host: Host, unit: str) -> int:
     return int(host.check_output(f"systemctl show --property=MainPID --value {unit}.service"))
+
+
+def active_requests(host: Host) -> int:
+    question = "http://127.0.0.1:9901/stats?filter=^http[.]apis[.]downstream_rq_active$"
+    program = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())"
+    return int(host.check_output("python3 -c %s %s", program, question).rpartition(":")[2])
 
 
 @pytest.mark.parametrize(("unit", "user"), UNITS.items())
@@ -200,6 +207,17 @@ def test_a_hung_opa_lets_nobody_through(registry: Host, edge: Edge) -> None:
     finally:
         registry.check_output("systemctl kill --signal=CONT palisade-opa.service")
     wait_until(lambda: edge.status(SUMMARY, ANALYST) == 200, BACK_SECONDS)
+
+
+def test_a_restart_cuts_nobodys_request(registry: Host, edge: Edge) -> None:
+    before = main_process(registry, "palisade-envoy")
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(edge.ask, SLOW, ANALYST)
+        wait_until(lambda: active_requests(registry) == 1, 3)
+        registry.check_output("systemctl restart palisade-envoy.service")
+        assert slow.result()[0] == 200
+    assert main_process(registry, "palisade-envoy") != before
+    wait_until(lambda: edge.status(SUMMARY, ANALYST) == 200, 10)
 
 
 def test_a_renewed_certificate_is_served_without_a_restart(
