@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from manifest_findings import (
 )
 from openapi_schemas import LOCATION, write_schemas
 from rendered_cluster import ROOT, RenderedCluster
+from rendered_environments import ENVIRONMENTS, render_environments
 
 from palisade.console import Steps
 from palisade.project import Project, cache_directory
@@ -79,6 +81,11 @@ def checkov(program_path: str, manifests: str, place: Path) -> list[Finding]:
 
 
 @pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    return render_environments(tmp_path_factory.mktemp("environments"))
+
+
+@pytest.fixture(scope="module")
 def schemas(rendered: RenderedCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("schemas")
     assert write_schemas(rendered.plane.get("/openapi/v2"), directory) > 200
@@ -98,6 +105,17 @@ def test_every_manifest_is_what_this_api_server_knows_and_no_field_is_misspelt(
     answer = kubeconform(schemas, rendered.manifests)
     assert answer["summary"] == {"valid": len(documents), "invalid": 0, "errors": 0, "skipped": 0}, answer["resources"]
     assert "NodePool" in {document["kind"] for document in documents}
+
+
+@pytest.mark.parametrize("environment", [*ENVIRONMENTS, "sinks"])
+def test_every_environment_with_its_registry_is_what_the_api_server_knows(
+    environments: Mapping[str, str], schemas: Path, environment: str
+) -> None:
+    documents = list(yaml.safe_load_all(environments[environment]))
+    answer = kubeconform(schemas, environments[environment])
+    assert answer["summary"] == {"valid": len(documents), "invalid": 0, "errors": 0, "skipped": 0}, answer["resources"]
+    objects = {f"{document['kind']}/{document['metadata']['name']}" for document in documents}
+    assert {"Deployment/registry", *(("DaemonSet/fluentd",) if environment == "sinks" else ())} <= objects
 
 
 @pytest.mark.parametrize(
@@ -120,16 +138,18 @@ def test_a_field_that_is_misspelt_or_of_another_type_is_found(
     assert kubeconform(schemas, yaml.safe_dump(document))["summary"]["invalid"] == 1
 
 
-def test_what_kube_score_finds_is_accepted_for_a_time(rendered: RenderedCluster) -> None:
-    findings, waivers = kube_score(rendered.manifests), load_waivers()
+def test_what_kube_score_finds_is_accepted_for_a_time(environments: Mapping[str, str]) -> None:
+    findings = {found for manifests in environments.values() for found in kube_score(manifests)}
+    waivers = load_waivers()
     assert unaccepted(findings, waivers, TODAY) == []
     assert idle(findings, waivers, "kube-score") == []
 
 
 def test_what_checkov_finds_is_accepted_for_a_time(
-    rendered: RenderedCluster, checkov_program: str, tmp_path: Path
+    environments: Mapping[str, str], checkov_program: str, tmp_path: Path
 ) -> None:
-    findings, waivers = checkov(checkov_program, rendered.manifests, tmp_path), load_waivers()
+    findings = {found for manifests in environments.values() for found in checkov(checkov_program, manifests, tmp_path)}
+    waivers = load_waivers()
     assert unaccepted(findings, waivers, TODAY) == []
     assert idle(findings, waivers, "checkov") == []
 

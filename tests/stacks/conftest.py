@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stacks_program import write_local_state
+
+from tests.local_state import write_local_state
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,24 +16,6 @@ from palisade.sizing import RPS_PER_CLUSTER
 from tests.pins import pins
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-
-
-DIGEST = f"sha256:{'5' * 64}"
-"""Of every image of the local fleet that the tests pretend to have."""
-AUTHORITY = "-----BEGIN CERTIFICATE-----\nof the tests\n-----END CERTIFICATE-----\n"
-"""Who has signed the certificate of its Vault."""
-
-
-def write_local_state(state: Path) -> None:
-    """What ``palisade local up`` leaves of a local fleet for the stack, below an ``XDG_STATE_HOME``."""
-    fleet = state / "palisade" / "fleets" / "local"
-    index = json.dumps({"manifests": [{"digest": DIGEST}]})
-    for recipe in (PROJECT_ROOT / "images").glob("*/Containerfile"):
-        place = fleet / "images" / recipe.parent.name
-        place.mkdir(parents=True)
-        (place / "index.json").write_text(index, encoding="utf-8")
-    (fleet / "vault").mkdir()
-    (fleet / "vault" / "ca.crt").write_text(AUTHORITY, encoding="ascii")
 
 
 def run_program(environment: str, fleet: Any, *, found: Mapping[str, Mapping[str, Any]] | None = None) -> Graph:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pulumi
 import pytest
-from stacks_program import of_kind, run_program, shipped_fleet, write_local_state
+from stacks_program import of_kind, run_program, shipped_fleet
 
-from palisade.bundle.build import KEY_FILE, bundle_file
+from palisade.bundle.build import bundle_file
 from palisade.rendering.graph import Graph
+from tests.local_state import write_bundle, write_local_state
 
 LAST_UPDATE = "organization/palisade/local"
 
@@ -25,11 +26,6 @@ def run_after(**outputs: object) -> Graph:
     return run_program("local", shipped_fleet("local"), found={LAST_UPDATE: {"outputs": outputs}})
 
 
-def write_bundle() -> None:
-    bundle_file("local").write_bytes(b"a bundle")
-    bundle_file("local").with_name(KEY_FILE).write_text("a key\n", encoding="ascii")
-
-
 @pytest.mark.parametrize("outputs", [{}, {"registry": False}])
 def test_before_there_is_a_bundle_the_registry_is_left_out(outputs: dict[str, object]) -> None:
     graph = run_after(**outputs)
@@ -37,8 +33,8 @@ def test_before_there_is_a_bundle_the_registry_is_left_out(outputs: dict[str, ob
     assert graph.outputs["registry"] is False
 
 
-def test_with_a_bundle_the_stack_says_that_it_has_a_registry() -> None:
-    write_bundle()
+def test_with_a_bundle_the_stack_says_that_it_has_a_registry(tmp_path: Path) -> None:
+    write_bundle(tmp_path, "local")
     graph = run_after()
     assert "registry" in of_kind(graph, "Deployment")
     assert graph.outputs["registry"] is True
@@ -51,6 +47,6 @@ def test_a_registry_is_not_removed_because_the_bundle_is_missing() -> None:
         assert part in str(refused.value)
 
 
-def test_with_the_bundle_the_update_goes_on() -> None:
-    write_bundle()
+def test_with_the_bundle_the_update_goes_on(tmp_path: Path) -> None:
+    write_bundle(tmp_path, "local")
     assert "registry" in of_kind(run_after(registry=True), "Deployment")

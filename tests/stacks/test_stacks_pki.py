@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from stacks_program import AUTHORITY, DIGEST, graph_of, of_kind, run_program, shipped_fleet
+from stacks_program import graph_of, of_kind, run_program, shipped_fleet
 
 from palisade.policies.pack import CHECKS, refusals
 from palisade.policies.rules import load_rules
@@ -19,6 +19,7 @@ from palisade.rendering.graph import Graph
 from palisade.tools.catalogue import load_catalogue
 from stacks.cert_manager import definitions
 from stacks.tables import DATA
+from tests.local_state import AUTHORITY, DIGEST
 
 PROGRAMS = {"cert-manager", "cert-manager-cainjector", "cert-manager-webhook"}
 IMAGE = f"registry.example/palisade/cert-manager@{DIGEST}"

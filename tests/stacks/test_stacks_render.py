@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pulumi
@@ -22,6 +23,11 @@ def test_every_object_of_the_graph_is_a_manifest_and_nothing_else() -> None:
     assert len(documents) == len(graph.objects) > 50
     assert all({"apiVersion", "kind", "metadata"} <= document.keys() for document in documents)
     assert documents == manifests(graph)
+
+
+def test_whole_numbers_are_integers_as_the_api_server_wants_them() -> None:
+    text = to_yaml(manifests(graph_of("prod")))
+    assert not re.search(r": -?[0-9]+[.]0$", text, re.MULTILINE)
 
 
 def test_namespaces_come_first_and_what_is_in_them_last() -> None:
