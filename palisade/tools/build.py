@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from palisade.console import Step
-from palisade.errors import ConfigurationError, MachineError
+from palisade.errors import ConfigurationError
 from palisade.tools.cache import CacheEntry, cache_entry
 from palisade.tools.catalogue import DEFINITION, Program
 from palisade.tools.failure import build_failure
@@ -50,27 +50,14 @@ def build(program: Program, go: Go, running: Step) -> Path:
     def say_wait() -> None:
         running.note(f"{program.name} is being built by another palisade; waiting for it, log: {entry.log}")
 
-    try:
-        with entry.lock(on_wait=say_wait) as lock:
-            if entry.is_complete:
-                running.outcome = f"{program.module.version}, built meanwhile"
-                return entry.executable
-            entry.start_afresh()
-            running.note(f"building {program.name} {program.module.version}, log: {entry.log}")
-            try:
-                _compile(program, go, entry, running, lock=lock)
-                _copy_scripts(program, go, entry)
-                _check_version(program, entry)
-                entry.publish()
-            finally:
-                shutil.rmtree(entry.unfinished, ignore_errors=True)
-    except OSError as error:
-        raise MachineError(
-            f"The cache of built programs cannot be used: {error.strerror}.",
-            where=str(error.filename or entry.root),
-            remedy="make it writable, or set XDG_CACHE_HOME to a directory with a few GiB of free space",
-        ) from error
-    running.outcome = f"{program.module.version}, built"
+    def make(lock: int) -> None:
+        running.note(f"building {program.name} {program.module.version}, log: {entry.log}")
+        _compile(program, go, entry, running, lock=lock)
+        _copy_scripts(program, go, entry)
+        _check_version(program, entry)
+
+    built = entry.fill(make, on_wait=say_wait)
+    running.outcome = f"{program.module.version}, built" + ("" if built else " meanwhile")
     return entry.executable
 
 

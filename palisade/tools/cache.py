@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from palisade.errors import MachineError
 from palisade.project import cache_directory
 from palisade.tools.catalogue import Program
 from palisade.tools.toolchain import Go
@@ -74,6 +75,37 @@ class CacheEntry:
                 on_wait()
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield file.fileno()
+
+    def fill(self, make: Callable[[int], object], *, on_wait: Callable[[], None]) -> bool:
+        """Make what is not there; what someone else makes at the same time is waited for and used.
+
+        Args:
+            make: Puts everything into :attr:`unfinished`; called with the file descriptor that carries the lock.
+            on_wait: Called once if someone else makes it, before waiting.
+
+        Returns:
+            Whether it was made now.
+
+        Raises:
+            MachineError: the cache cannot be written.
+        """
+        try:
+            with self.lock(on_wait=on_wait) as lock:
+                if self.is_complete:
+                    return False
+                self.start_afresh()
+                try:
+                    make(lock)
+                    self.publish()
+                finally:
+                    shutil.rmtree(self.unfinished, ignore_errors=True)
+        except OSError as error:
+            raise MachineError(
+                f"The cache of programs cannot be used: {error.strerror}.",
+                where=str(error.filename or self.root),
+                remedy="make it writable, or set XDG_CACHE_HOME to a directory with a few GiB of free space",
+            ) from error
+        return True
 
     def start_afresh(self) -> None:
         """Make the empty directory to build in; what a killed build left there is removed."""

@@ -59,25 +59,13 @@ def fetch(program: Program, artifact: MavenArtifact, running: Step) -> Path:
     """
     maven = find_maven(program)
     entry = fetched_place(artifact)
-    try:
-        with entry.lock(on_wait=lambda: running.note(f"{program.name} is being fetched by another palisade")):
-            if entry.is_complete:
-                running.outcome = f"{artifact.version}, fetched meanwhile"
-                return entry.executable
-            entry.start_afresh()
-            try:
-                _copy(maven, program, artifact, entry)
-                _check_digest(program, artifact, entry)
-                entry.publish()
-            finally:
-                shutil.rmtree(entry.unfinished, ignore_errors=True)
-    except OSError as error:
-        raise MachineError(
-            f"The cache of programs cannot be used: {error.strerror}.",
-            where=str(error.filename or entry.root),
-            remedy="make it writable, or set XDG_CACHE_HOME to a directory with a few GiB of free space",
-        ) from error
-    running.outcome = f"{artifact.version}, fetched"
+
+    def make(_: int) -> None:
+        _copy(maven, program, artifact, entry)
+        _check_digest(program, artifact, entry)
+
+    fetched = entry.fill(make, on_wait=lambda: running.note(f"{program.name} is being fetched by another palisade"))
+    running.outcome = f"{artifact.version}, fetched" + ("" if fetched else " meanwhile")
     return entry.executable
 
 

@@ -185,6 +185,6 @@ def test_a_go_that_does_not_work(workshop: Workshop) -> None:
 
 def test_a_cache_that_cannot_be_written(workshop: Workshop) -> None:
     workshop.cache.write_text("a file where a directory is needed", encoding="utf-8")
-    with pytest.raises(MachineError, match="The cache of built programs cannot be used: Not a directory") as raised:
+    with pytest.raises(MachineError, match="The cache of programs cannot be used: Not a directory") as raised:
         workshop.ensure("demo")
     assert "XDG_CACHE_HOME" in str(raised.value.remedy)
