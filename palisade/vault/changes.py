@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -49,3 +49,28 @@ class Change:
             "after": dict(self.after),
             "reason": self.reason,
         }
+
+
+def change_of_existing(
+    path: str,
+    differing: tuple[Mapping[str, Any], Mapping[str, Any]],
+    make: Callable[[Mapping[str, Any]], object],
+    *,
+    fixed: Collection[str],
+    refusal: str,
+) -> Change | None:
+    """The change of something that is there; None if nothing differs.
+
+    Args:
+        path: Where in Vault.
+        differing: What differs, as it is and as it is declared.
+        make: Takes the difference away, given what is declared.
+        fixed: What can only be as it was made; a difference in it is refused.
+        refusal: Why, and what to do; {} stands for the names of what differs.
+    """
+    before, after = differing
+    if not after:
+        return None
+    if wrong := [name for name in after if name in fixed]:
+        return Change(path, Action.REFUSE, before, after, refusal.format(", ".join(wrong)))
+    return Change(path, Action.UPDATE, before, after, make=lambda: make(after))

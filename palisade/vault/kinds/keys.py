@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from palisade.vault.changes import Action, Change
+from palisade.vault.changes import Action, Change, change_of_existing
 from palisade.vault.comparison import differing
 from palisade.vault.kinds.context import Context
 from palisade.vault.resources import Resource
@@ -28,16 +28,10 @@ def find_key(context: Context, resource: Resource) -> Change | None:
 
     if read is None:
         return Change(resource.path, Action.CREATE, after=resource.fields, make=create)
-    before, after = differing(read, resource.fields)
-    if fixed := [name for name in after if name in _LOOSENED_FOR_EVER]:
-        reason = f"Vault never changes this about a key ({', '.join(fixed)}): name a new key in vault.keys"
-        return Change(resource.path, Action.REFUSE, before, after, reason)
-    if not after:
-        return None
-    return Change(
+    return change_of_existing(
         resource.path,
-        Action.UPDATE,
-        before,
-        after,
-        make=lambda: context.vault.write(f"{resource.path}/config", protection),
+        differing(read, resource.fields),
+        lambda _: context.vault.write(f"{resource.path}/config", protection),
+        fixed=_LOOSENED_FOR_EVER,
+        refusal="Vault never changes this about a key ({}): name a new key in vault.keys",
     )

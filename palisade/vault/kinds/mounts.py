@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from palisade.vault.changes import Action, Change
+from palisade.vault.changes import Action, Change, change_of_existing
 from palisade.vault.comparison import differing
 from palisade.vault.kinds.context import Context
 from palisade.vault.resources import Resource
@@ -31,20 +31,12 @@ def find_mount(context: Context, resource: Resource) -> Change | None:
         "description": mounted["description"],
         "max_lease_ttl": mounted["config"]["max_lease_ttl"],
     }
-    before, after = differing(read, fields)
-    if fixed := [name for name in after if name in _FIXED]:
-        reason = (
-            f"something else is mounted there: choose another path in vault.mounts, or move it ({', '.join(fixed)})"
-        )
-        return Change(resource.path, Action.REFUSE, before, after, reason)
-    if not after:
-        return None
-    return Change(
+    return change_of_existing(
         resource.path,
-        Action.UPDATE,
-        before,
-        after,
-        make=lambda: context.vault.write(f"{resource.path}/tune", after),
+        differing(read, fields),
+        lambda after: context.vault.write(f"{resource.path}/tune", after),
+        fixed=_FIXED,
+        refusal="something else is mounted there: choose another path in vault.mounts, or move it ({})",
     )
 
 
