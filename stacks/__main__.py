@@ -12,12 +12,13 @@ from palisade.config_cluster import Cluster
 from palisade.errors import ConfigurationError, PalisadeError
 from palisade.images.references import refuse_missing_pins
 from palisade.planning import make_plan
+from palisade.registry.model import read_apis
 from stacks import arguments
 from stacks.admission import Admission, Settings
 from stacks.audit import Audit
 from stacks.auditor import Auditor
 from stacks.cert_manager import CertManager
-from stacks.last_update import REGISTRY, refuse_to_lose_the_registry
+from stacks.last_update import APIS, REGISTRY, refuse_to_lose_the_apis, refuse_to_lose_the_registry
 from stacks.network import Network
 from stacks.nodes import ExistingNodes, NodePools
 from stacks.pki import Pki
@@ -51,6 +52,7 @@ async def declare(configuration: FleetConfiguration, cluster: Cluster) -> bool:
     """Everything inside the cluster; whether the registry is part of it."""
     registry = None
     if is_ready_for_the_registry(configuration.environment):
+        await refuse_to_lose_the_apis()
         registry = registry_arguments(configuration, cluster)
     else:
         await refuse_to_lose_the_registry()
@@ -88,7 +90,7 @@ async def declare(configuration: FleetConfiguration, cluster: Cluster) -> bool:
 
 
 async def main() -> pulumi.Inputs:
-    """Declare the platform, and export what others read: the hosts, the sizing, and whether there is a registry.
+    """Declare the platform, and export what others read: the hosts, the sizing, and what the next update must not lose.
 
     Raises:
         RunError: the configuration, or what it points to, is refused; Pulumi shows its message without a traceback.
@@ -100,10 +102,12 @@ async def main() -> pulumi.Inputs:
             has_registry = await declare(configuration, configuration.cluster)
         except PalisadeError as error:
             raise pulumi.RunError(str(error)) from error
+    apis = read_apis(configuration.environment).apis if has_registry else ()
     return {
         "fleet": fleet_of(configuration).model_dump(mode="json"),
         "plan": make_plan(configuration, {}).document(),
         REGISTRY: has_registry,
+        APIS: len(apis),
     }
 
 

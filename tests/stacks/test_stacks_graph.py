@@ -166,7 +166,7 @@ def test_a_fleet_without_a_cluster_declares_nothing() -> None:
     del fleet["cluster"]
     graph = run_program("prod", fleet)
     assert graph.resources == []
-    assert set(graph.outputs) == {"fleet", "plan", "registry"}
+    assert set(graph.outputs) == {"apis", "fleet", "plan", "registry"}
 
 
 def test_the_provider_names_its_cluster_and_its_context() -> None:

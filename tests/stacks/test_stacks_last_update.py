@@ -9,6 +9,7 @@ import pytest
 from stacks_program import of_kind, run_program, shipped_fleet
 
 from palisade.bundle.build import bundle_file
+from palisade.registry.model import Apis, apis_file
 from palisade.rendering.graph import Graph
 from tests.local_state import write_bundle, write_local_state
 
@@ -45,6 +46,20 @@ def test_a_registry_is_not_removed_because_the_bundle_is_missing() -> None:
         run_after(registry=True)
     for part in ("would remove the registry", str(bundle_file("local")), "what to do: palisade bundle build local"):
         assert part in str(refused.value)
+
+
+def test_routes_are_not_dropped_because_the_apis_were_not_exported_here(tmp_path: Path) -> None:
+    write_bundle(tmp_path, "local")
+    with pytest.raises(pulumi.RunError) as refused:
+        run_after(registry=True, apis=2)
+    for part in ("routes 2 versions of APIs", str(apis_file("local")), "what to do: palisade registry export local"):
+        assert part in str(refused.value)
+
+
+def test_apis_that_were_all_retired_are_no_reason_to_refuse(tmp_path: Path) -> None:
+    write_bundle(tmp_path, "local")
+    apis_file("local").write_text(Apis().text(), encoding="utf-8")
+    assert run_after(registry=True, apis=2).outputs["apis"] == 0
 
 
 def test_with_the_bundle_the_update_goes_on(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_the_plan_follows_the_traffic(rps: int, nodes: int, clusters: int) -> No
 def test_the_same_configuration_exports_the_same(environment: str) -> None:
     again = run_program(environment, shipped_fleet(environment))
     assert json.dumps(again.outputs) == json.dumps(graph_of(environment).outputs)
-    assert set(again.outputs) == {"fleet", "plan", "registry"}
+    assert set(again.outputs) == {"apis", "fleet", "plan", "registry"}
 
 
 def test_a_bad_configuration_is_refused_before_any_resource() -> None:

@@ -18,6 +18,7 @@ from palisade.local.hosts import Hosts
 from palisade.local.image import HostImages
 from palisade.local.keys import make_keys
 from palisade.local.machine import Machine
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -166,6 +167,12 @@ def helper(program: Path, storage: Path) -> Iterator[subprocess.Popen[bytes]]:
     program.symlink_to("/bin/sh")
     arguments = [program, "-c", "read line", "--root", storage]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE) as process:
+        # Popen is back a moment before /proc tells the new name and arguments.
+        place = Path("/proc", str(process.pid))
+        named = lambda: place.joinpath("comm").read_text() == f"{program.name}\n"  # noqa: E731
+        wait_until(
+            lambda: named() and bytes(storage) in place.joinpath("cmdline").read_bytes(), "the process does not run"
+        )
         yield process
 
 
