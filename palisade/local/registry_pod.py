@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ SELECTOR = "app.kubernetes.io/name=registry"
 ENVOY_CONTAINER = "envoy"
 POLICY_PROCESS = "opa-envoy-plugi"
 """The name of the process; the kernel keeps 15 characters."""
+HELD_SECONDS = 60
+"""How long OPA is held at most; a demonstration needs five."""
+RELEASE = "palisade-release-opa"
+"""The unit on the node that lets OPA go on."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +52,27 @@ class RegistryPod:
 
     @contextmanager
     def held_policy(self) -> Iterator[None]:
-        """Have OPA on this node hang, as long as this is entered.
+        """Have OPA on this node hang, as long as this is entered, and never longer than :data:`HELD_SECONDS`.
+
+        The node itself lets it go on after that time: it does not hang for ever because this machine was cut off.
 
         Raises:
             PalisadeError: the host cannot be reached.
         """
-        self._signal("STOP")
+        timer = f"systemd-run --quiet --collect --unit={RELEASE} --on-active={HELD_SECONDS} {_signal('CONT')}"
+        self._as_root(f"systemctl stop {RELEASE}.timer 2>/dev/null; {timer} && {_signal('STOP')}")
         try:
             yield
         finally:
-            self._signal("CONT")
+            self._as_root(f"{_signal('CONT')} && systemctl stop {RELEASE}.timer")
 
-    def _signal(self, name: str) -> None:
-        command = ("sudo", "pkill", "--signal", name, "--exact", POLICY_PROCESS)
+    def _as_root(self, script: str) -> None:
+        command = ("sudo", "sh", "-c", shlex.quote(script))
         run(ssh_arguments(self.places, self.host.name, command, batch=True), remedy="palisade local status")
+
+
+def _signal(name: str) -> str:
+    return f"pkill --signal {name} --exact {POLICY_PROCESS}"
 
 
 def registry_pod(fleet: Fleet, places: Places) -> RegistryPod:
