@@ -125,7 +125,7 @@ def test_the_cluster_and_the_hardening_leave_each_other_alone() -> None:
     again = run(*PLAYBOOK)
     assert again.returncode == 0, again.stdout[-4000:]
     assert {host: lines.changed for host, lines in recap(again.stdout).items() if lines.changed} == {}, again.stdout
-    hardened = harden()
+    hardened = harden("--limit", "control-1,registry-1")
     assert hardened.returncode == 0, hardened.stdout[-4000:]
     assert {host: lines.changed for host, lines in recap(hardened.stdout).items() if lines.changed} == {}
 
