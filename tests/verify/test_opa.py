@@ -1,5 +1,7 @@
 """OPA beside Envoy: its bundle, what it decides, what it writes down, and whom it answers."""
 
+import time
+
 import yaml
 
 from palisade.verification import edge, inside, port_forward, registry_pods
@@ -9,6 +11,8 @@ from palisade.verification.signed_bundle import read_bundle
 HTTP = 8282
 BUNDLES = 8283
 BUNDLE = "bundle.tar.gz"
+ROLLOUT_SECONDS = 150
+"""How long a pod may decide by the last bundle: its kubelet looks for files once a minute, and OPA twice a minute."""
 
 
 def _configuration(cluster):
@@ -51,10 +55,15 @@ def test_bundle(control, observation, cluster):
 def test_decision(control, observation, readings, cluster):
     """Asked as Envoy asks it, about a request of which nothing is said, OPA refuses, by the bundle that is declared."""
     _, key, archive = _declared_bundle(cluster, _configuration(cluster))
-    wanted = {**control.expected["decision"], "bundle_revision": read_bundle(archive, key).revision}
-    observation.file = {"bundle_revision": wanted["bundle_revision"]}
+    revision = read_bundle(archive, key).revision
+    wanted = {**control.expected["decision"], "bundle_revision": revision}
+    observation.file = {"bundle_revision": revision}
     pod = inside.registry_pod(cluster, readings)
+    deadline = time.monotonic() + ROLLOUT_SECONDS
     observation.runtime = dict(pod.decision())
+    while observation.runtime.get("bundle_revision", revision) != revision and time.monotonic() < deadline:
+        time.sleep(1)  # between two questions
+        observation.runtime = dict(pod.decision())
     require(differences(wanted, observation.runtime, source=f"OPA's answer in {pod.name}"))
 
 
