@@ -84,7 +84,9 @@ def test_every_change_is_noticed(changed: dict[str, bytes | None], said: str) ->
     assert read_bundle(archive, public(KEY)).problems == (said,)
 
 
-@pytest.mark.parametrize("archive", [b"", b"no archive", gzip.compress(b"no archive"), packed({"/.manifest": b"{}"})])
+@pytest.mark.parametrize(
+    "archive", [b"", b"no archive", gzip.compress(b"no archive", mtime=0), packed({"/.manifest": b"{}"})]
+)
 def test_what_is_no_bundle_is_told(archive: bytes) -> None:
     (problem,) = read_bundle(archive, public(KEY)).problems
     assert problem.startswith("it cannot be read")
