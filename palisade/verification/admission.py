@@ -57,7 +57,7 @@ def deviations(rules: RuleSet, hook: str, expected: Sequence[Admission], *, own:
         (network for item in expected for network in item.networks), list(rules.every_rule()), rules
     )
     # A sender chooses its own port, so a rule about it admits everybody who picks the right one.
-    source_ports = {Packet.source_port, *_source_ports(list(rules.every_rule()))}
+    source_ports = _one_of_each(_source_ports(list(rules.every_rule()), rules), PORTS)
     found: list[tuple[str, int, int, list[_Range]]] = []
     for protocol in ("tcp", "udp"):
         for first_port, after_port in pairwise([*ports, PORTS]):
@@ -88,12 +88,13 @@ def admits(rules: RuleSet, hook: str, packet: Packet) -> bool:
     return decision.verdict == "accept" and not decision.by_policy
 
 
-def _source_ports(node: Any) -> set[int]:
+def _source_ports(node: Any, rules: RuleSet) -> set[tuple[int, int]]:
     if isinstance(node, Mapping) and isinstance(node.get("left"), Mapping):
-        if node["left"].get("payload", {}).get("field") == "sport":
-            return set(_starts(_ranges(node, _port), PORTS))
-        return set()
-    return {port for child in _children(node) for port in _source_ports(child)}
+        if node["left"].get("payload", {}).get("field") != "sport":
+            return set()
+        named = str(node.get("right", "")).removeprefix("@")
+        return _ranges([node, rules.sets.get(named)], _port)
+    return {ports for child in _children(node) for ports in _source_ports(child, rules)}
 
 
 def _joined(ranges: list[_Range], first: int, last: int, *, admitted: bool) -> list[_Range]:

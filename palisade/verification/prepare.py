@@ -40,11 +40,10 @@ def prepared_suite(project: Project, environment: str) -> Iterator[Suite]:
             # The client of Kubernetes takes a second to load: only who has a cluster waits for it.
             from palisade.verification.cluster import Cluster  # noqa: PLC0415
             from palisade.verification.people import People  # noqa: PLC0415
+            from palisade.verification.vault_inside import VaultInside  # noqa: PLC0415
 
             people = People(project, environment).token if access.is_local else None
             declared = partial(declared_objects, project, environment)
-            from palisade.verification.vault_inside import VaultInside  # noqa: PLC0415
-
             cluster = stack.enter_context(Cluster(access, declared, person=people))
             vault = VaultInside(project, environment)
         yield Suite(

@@ -58,11 +58,7 @@ def file(cluster: Cluster, name: str, key: str) -> str:
     Raises:
         ReadingFailedError: it is not there.
     """
-    maps = cluster.objects("ConfigMap", namespace=NAMESPACE)
-    found = next((each for each in maps if _name(each) == name), {})
-    if key not in (found.get("data") or {}):
-        raise ReadingFailedError(f"the ConfigMap {NAMESPACE}/{name} has no {key}")
-    return str(found["data"][key])
+    return _entry(cluster, name, "data", key)
 
 
 def binary_file(cluster: Cluster, name: str, key: str) -> bytes:
@@ -71,11 +67,7 @@ def binary_file(cluster: Cluster, name: str, key: str) -> bytes:
     Raises:
         ReadingFailedError: it is not there.
     """
-    maps = cluster.objects("ConfigMap", namespace=NAMESPACE)
-    found = next((each for each in maps if _name(each) == name), {})
-    if key not in (found.get("binaryData") or {}):
-        raise ReadingFailedError(f"the ConfigMap {NAMESPACE}/{name} has no {key}")
-    return b64decode(found["binaryData"][key])
+    return b64decode(_entry(cluster, name, "binaryData", key))
 
 
 def digests(cluster: Cluster) -> dict[str, dict[str, str]]:
@@ -104,6 +96,14 @@ def settings(document: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any
     """The values at these paths (keys with dots between them), without those that are not there."""
     found = {path: _at(document, path) for path in paths}
     return {path: value for path, value in found.items() if value is not None}
+
+
+def _entry(cluster: Cluster, name: str, field: str, key: str) -> str:
+    maps = cluster.objects("ConfigMap", namespace=NAMESPACE)
+    entries = next((each.get(field) for each in maps if _name(each) == name), None) or {}
+    if key not in entries:
+        raise ReadingFailedError(f"the ConfigMap {NAMESPACE}/{name} has no {key}")
+    return str(entries[key])
 
 
 def _at(document: Any, path: str) -> Any:

@@ -21,7 +21,7 @@ from palisade.errors import PalisadeError
 from palisade.results import Status, VerificationRun
 from palisade.verification.connections import Connections
 from palisade.verification.readings import Readings
-from palisade.verification.session import Checked, VerificationPlugin
+from palisade.verification.session import Checked, VerificationPlugin, required
 from palisade.verification.suite import CHECKS_DIRECTORY, Assignment
 from palisade.verification.targets import ClusterTarget
 from palisade.verification.waivers import Waivers
@@ -62,11 +62,9 @@ class Suite:
         """What is inside Vault.
 
         Raises:
-            LookupError: the environment has no cluster for which it could be.
+            LookupError: the environment has no cluster, and so no Vault that is set up for it.
         """
-        if self.vault is None:
-            raise LookupError("the environment has no cluster, and so no Vault that is set up")
-        return self.vault
+        return required(self.vault)
 
     @property
     def required_cluster(self) -> Cluster:
@@ -75,9 +73,7 @@ class Suite:
         Raises:
             LookupError: the environment has none.
         """
-        if self.cluster is None:
-            raise LookupError("the environment has no cluster")
-        return self.cluster
+        return required(self.cluster)
 
     def require_reachable(self, assignments: Iterable[Assignment]) -> None:
         """Connect to every target.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from palisade.verification.cluster import Cluster
     from palisade.verification.vault_inside import VaultInside
 
+_PartT = TypeVar("_PartT")
 _OBSERVATION = pytest.StashKey[Recorder]()
 _EXPLANATION = "\nassert "
 """How pytest's own explanation of an assertion starts; what stands before it is the message of the check."""
@@ -151,20 +152,16 @@ class VerificationPlugin:
         Raises:
             LookupError: the environment has none.
         """
-        if self.cluster is None:
-            raise LookupError("the environment has no cluster")
-        return self.cluster
+        return required(self.cluster)
 
     @pytest.fixture(name="vault")
     def vault_fixture(self) -> VaultInside:
         """What is inside the Vault of the environment.
 
         Raises:
-            LookupError: the environment has no cluster for which it could be.
+            LookupError: the environment has no cluster, and so no Vault that is set up for it.
         """
-        if self.vault is None:
-            raise LookupError("the environment has no cluster, and so no Vault that is set up")
-        return self.vault
+        return required(self.vault)
 
     @pytest.fixture(name="nodes")
     def nodes_fixture(self) -> tuple[Readings, ...]:
@@ -231,6 +228,17 @@ class VerificationPlugin:
             return Verdict(Status.FAIL, f"the waiver expired on {waiver.expires}: {verdict.reason}")
         applied = AppliedWaiver(reason=waiver.reason, expires=waiver.expires)
         return Verdict(Status.WAIVED, verdict.reason, waiver=applied)
+
+
+def required(found: _PartT | None) -> _PartT:
+    """The cluster, or its Vault, for who cannot do without.
+
+    Raises:
+        LookupError: the environment has no cluster.
+    """
+    if found is None:
+        raise LookupError("the environment has no cluster")
+    return found
 
 
 def _host(target: Target) -> FleetHost:

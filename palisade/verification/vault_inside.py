@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import hvac
 import hvac.exceptions
@@ -39,7 +39,6 @@ class VaultInside:
     def __init__(self, project: Project, environment: str) -> None:
         self._project = project
         self._environment = environment
-        self._client: Any = None
 
     def read(self, path: str) -> dict[str, Any] | None:
         """What stands at a path; None if nothing does.
@@ -48,10 +47,7 @@ class VaultInside:
             NotAssessable: there is no token for this Vault here.
             ReadingFailedError: Vault does not answer, or not to us.
         """
-        try:
-            answer = self._reader().read(self.path(path))
-        except (hvac.exceptions.VaultError, requests.exceptions.RequestException) as error:
-            raise self._failed(path, error) from error
+        answer = self._asked("read", path)
         return None if answer is None else dict(answer["data"])
 
     def names(self, path: str) -> list[str]:
@@ -61,10 +57,7 @@ class VaultInside:
             NotAssessable: there is no token for this Vault here.
             ReadingFailedError: Vault does not answer, or not to us.
         """
-        try:
-            answer = self._reader().list(self.path(path))
-        except (hvac.exceptions.VaultError, requests.exceptions.RequestException) as error:
-            raise self._failed(path, error) from error
+        answer = self._asked("list", path)
         return sorted(answer["data"]["keys"]) if answer else []
 
     def path(self, template: str) -> str:
@@ -105,21 +98,23 @@ class VaultInside:
     def _configuration(self) -> FleetConfiguration:
         return load_configuration(self._project, self._environment)
 
+    @cached_property
     def _reader(self) -> Any:
-        if self._client is None:
-            try:
-                access = self._access()
-            except PalisadeError as error:
-                not_assessable(f"Vault cannot be asked: {error.problem}")
-            operator = _client(access, access.token)
-            # A token of the operator may do everything; what is read with is to be no more than it must.
-            answer = operator.auth.token.create(policies=[POLICY], ttl=TOKEN_LIFE, renewable=False)
-            self._client = _client(access, answer["auth"]["client_token"])
-        return self._client
+        try:
+            access = self._access()
+        except PalisadeError as error:
+            not_assessable(f"Vault cannot be asked: {error.problem}")
+        operator = _client(access, access.token)
+        # A token of the operator may do everything; what is read with is to be no more than it must.
+        answer = operator.auth.token.create(policies=[POLICY], ttl=TOKEN_LIFE, renewable=False)
+        return _client(access, answer["auth"]["client_token"])
 
-    def _failed(self, path: str, error: Exception) -> ReadingFailedError:
-        said = " ".join(str(error).split())
-        return ReadingFailedError(f"Vault was asked for {path} with the policy {POLICY}: {said}")
+    def _asked(self, operation: Literal["read", "list"], path: str) -> Any:
+        try:
+            return getattr(self._reader, operation)(self.path(path))
+        except (hvac.exceptions.VaultError, requests.exceptions.RequestException) as error:
+            said = " ".join(str(error).split())
+            raise ReadingFailedError(f"Vault was asked for {path} with the policy {POLICY}: {said}") from error
 
 
 def _client(access: VaultAccess, token: str) -> Any:

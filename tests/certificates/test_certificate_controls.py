@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -13,6 +12,7 @@ from palisade.controls import Control, load_controls
 from palisade.verification.check import Recorder
 from palisade.verification.cluster import Cluster
 from palisade.verification.cluster_access import ClusterAccess
+from tests.check_modules import checks_in
 from tests.control_plane.plane import CONTEXT
 
 CONTROLS = [control for control in load_controls(ROOT).controls if control.id.startswith("certificates-")]
@@ -20,12 +20,7 @@ CONTROLS = [control for control in load_controls(ROOT).controls if control.id.st
 
 @pytest.fixture(scope="module")
 def checks() -> ModuleType:
-    found = importlib.util.spec_from_file_location("certificate_checks", ROOT / "tests/verify/test_certificates.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
+    return checks_in("test_certificates")
 
 
 @pytest.fixture

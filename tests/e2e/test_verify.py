@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from conftest import on_host, reboot, run
+from local_cluster import get
+
+from tests.waiting import wait_until
+
+POD_SECONDS = 180
+"""How long the pods of a host may take to come back: they start all at once, on the processors of all hosts."""
 
 pytestmark = pytest.mark.usefixtures("fleet")
 
@@ -26,8 +33,22 @@ def test_no_control_fails_on_the_hardened_fleet() -> None:
     assert checked.returncode == 0
 
 
+def pods_came_back(host: str, since: str) -> bool:
+    """Whether every Deployment has its pods, and those on this host have started after that time (RFC 3339)."""
+    deployments = get("deployments", "--all-namespaces")["items"]
+    if any(one["status"].get("readyReplicas", 0) < one["spec"]["replicas"] for one in deployments):
+        return False
+    pods = get("pods", "--all-namespaces", f"--field-selector=spec.nodeName={host},status.phase=Running")["items"]
+    containers = [status for pod in pods for status in pod["status"].get("containerStatuses", ())]
+    return bool(containers) and all(
+        status["ready"] and status["state"].get("running", {}).get("startedAt", "") > since for status in containers
+    )
+
+
 def test_a_rebooted_host_is_still_hardened() -> None:
+    before = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     reboot("registry-2")
+    wait_until(lambda: pods_came_back("registry-2", before), "the pods of registry-2 are not back", POD_SECONDS)
     assert on_host("registry-2", "systemctl is-system-running --wait").stdout.strip() == "running"
     verified = run("palisade", "verify", "local", "--host", "registry-2")
     assert verified.returncode == 0, verified.stdout[-3000:]

@@ -6,13 +6,11 @@ command, with a kubectl that has the declared objects.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -30,6 +28,7 @@ from palisade.controls import Control, Scope, load_controls
 from palisade.verification import edge, port_forward
 from palisade.verification.check import Recorder
 from palisade.verification.readings import ReadingFailedError
+from tests.check_modules import checks_of
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=3072)
 BY_FILE = {
@@ -136,16 +135,6 @@ def cluster(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(edge, "addresses", no_addresses)
     monkeypatch.setattr(edge, "log", lambda _cluster, _container: "")
     return found
-
-
-def checks_of(control: Control) -> ModuleType:
-    path = PROJECT_ROOT / control.verified_by.partition("::")[0]
-    found = importlib.util.spec_from_file_location(f"checks_of_{path.stem}", path)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
 
 
 def check(control: Control, cluster: DeclaredCluster) -> Recorder:

@@ -59,7 +59,8 @@ def test_listens(control, observation, readings, cluster):
     """Each program listens at these addresses only, and one of them where load balancers ask for pods, too."""
     address, asked = readings.target.address, control.expected["health_checks"]
     wanted = expected_places(control.expected["listens"], address)
-    found = {program: listening(readings).get(program, []) for program in wanted}
+    sockets = listening(readings)
+    found = {program: sockets.get(program, []) for program in wanted}
     known = health_checks(cluster.objects("Service"), address)
     observation.runtime = {**found, "health checks of Services": sorted(known)}
     found[asked] = [place for place in found[asked] if place not in known]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -13,8 +11,8 @@ import pytest
 from verification_sample import a_control
 
 from palisade.verification.check import Recorder
+from tests.check_modules import checks_in
 
-ROOT = Path(__file__).resolve().parents[3]
 EXPECTED = {
     "listens": {"kube-proxy": ["127.0.0.1:10249"], "kubelet": ["{address}:10250"]},
     "health_checks": "kube-proxy",
@@ -47,12 +45,7 @@ class Services:
 
 @pytest.fixture(scope="module")
 def checks() -> ModuleType:
-    found = importlib.util.spec_from_file_location("node_checks", ROOT / "tests/verify/test_kubernetes_node.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
+    return checks_in("test_kubernetes_node")
 
 
 def listen(checks: ModuleType, **more: str) -> None:

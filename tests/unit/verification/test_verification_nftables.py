@@ -14,6 +14,7 @@ from palisade.verification.packets import NotUnderstoodError, Packet
 
 OWN = IPv4Address("10.77.0.21")
 TCP_PORT = {"payload": {"protocol": "tcp", "field": "dport"}}
+SOURCE_PORT = {"payload": {"protocol": "tcp", "field": "sport"}}
 SOURCE = {"payload": {"protocol": "ip", "field": "saddr"}}
 STATE = {"ct": {"key": "state"}}
 ACCEPT: dict[str, Any] = {"accept": None}
@@ -160,7 +161,11 @@ GOOD_RULE = [match(SOURCE, prefix("10.77.0.0", 28)), match(TCP_PORT, 22), ACCEPT
         ),
         ([[match(SOURCE, "10.77.0.3"), DROP], GOOD_RULE], ["tcp 22 from 10.77.0.3 is not admitted"]),
         (
-            [GOOD_RULE, [match({"payload": {"protocol": "tcp", "field": "sport"}}, 53), match(TCP_PORT, 99), ACCEPT]],
+            [GOOD_RULE, [match(SOURCE_PORT, 53), match(TCP_PORT, 99), ACCEPT]],
+            ["tcp 99 from 0.0.0.0-255.255.255.255 is admitted"],
+        ),
+        (
+            [GOOD_RULE, [match(SOURCE_PORT, "@known"), match(TCP_PORT, 99), ACCEPT]],
             ["tcp 99 from 0.0.0.0-255.255.255.255 is admitted"],
         ),
     ],
@@ -172,10 +177,11 @@ GOOD_RULE = [match(SOURCE, prefix("10.77.0.0", 28)), match(TCP_PORT, 22), ACCEPT
         "one address besides",
         "one address less",
         "by its own port",
+        "by its own port, of a set",
     ],
 )
 def test_too_much_and_too_little_is_named(expressions: list[list[Any]], sentences: list[str]) -> None:
-    assert deviations(rules(*expressions), "input", [SSH], own=OWN) == sentences
+    assert deviations(rules(*expressions, known=[53]), "input", [SSH], own=OWN) == sentences
 
 
 def test_the_policy_admits_nothing_here() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -20,6 +19,7 @@ from palisade.verification.cluster_access import ClusterAccess
 from palisade.verification.connections import Connections
 from palisade.verification.prove import Outcome, prove, selection
 from palisade.verification.vault_inside import VaultInside
+from tests.check_modules import checks_in
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTROLS = {one.id: one for one in load_controls(ROOT).controls if isinstance(one.implemented_by, VaultDeclaration)}
@@ -69,12 +69,7 @@ class FakeVault:
 
 @pytest.fixture(scope="module")
 def checks() -> ModuleType:
-    found = importlib.util.spec_from_file_location("vault_inside_checks", ROOT / "tests/verify/test_vault_inside.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
+    return checks_in("test_vault_inside")
 
 
 def check(checks: ModuleType, name: str, vault: FakeVault, *, is_local: bool = True) -> None:
