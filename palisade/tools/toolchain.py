@@ -109,3 +109,21 @@ def check_go(go: Go | None, program: Program) -> Go:
             remedy=remedy,
         )
     return go
+
+
+def module_directory(program: Program) -> Path:
+    """Where the sources of a program's module are: fetched if they are not there, and nothing is compiled.
+
+    Raises:
+        MachineError: there is no Go toolchain that builds this program.
+        CalledProcessError: the module cannot be fetched, or is not what ``go.sum`` says.
+    """
+    go = check_go(find_go(), program)
+    answer = subprocess.run(
+        [str(go.executable), "mod", "download", "-json", program.module.module],
+        cwd=program.folder,
+        env=go.environment(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return Path(json.loads(answer.stdout)["Dir"])
