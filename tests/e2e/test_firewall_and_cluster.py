@@ -49,7 +49,13 @@ UDP_PORTS = (
     8472,
     10_250,
     51_820,
+    30_000,
+    30_001,
+    31_000,
+    32_000,
+    32_767,
 )
+"""Ports of well-known services and of clusters, and a few of those that Kubernetes gives to a Service (NodePort)."""
 UNIT = "palisade-firewall.service"
 FILE = "/etc/palisade/firewall.nft"
 
@@ -114,6 +120,17 @@ def from_a_pod(script: str) -> subprocess.CompletedProcess[str]:
     return kubectl(OWN, "exec", pod, "--", "sh", "-c", script)
 
 
+def udp_ports(host: FleetHost) -> list[int]:
+    """The UDP ports that a neighbour tries: a sample, and every one that has a socket on the host.
+
+    Not all 65,535: a port that the firewall closes answers with nothing, so each costs a time to wait for.
+    """
+    listed = on_host(host.name, "ss --no-header --listening --udp --numeric")
+    assert listed.returncode == 0, listed.stderr
+    own = {int(line.split()[3].rpartition(":")[2]) for line in listed.stdout.splitlines()}
+    return sorted({*UDP_PORTS, *own})
+
+
 def answered(host: FleetHost, port: int) -> str:
     """What this machine, a client of the fleet, gets from a node's port; empty if nothing in two seconds."""
     connection = HTTPConnection(str(host.address), port, timeout=2)
@@ -133,10 +150,11 @@ def test_a_published_port_answers_and_no_other(fleet: Fleet) -> None:
 
 
 def test_from_a_neighbour_nothing_answers_but_what_is_published(fleet: Fleet, outsider: Neighbour) -> None:
+    """On every TCP port, and on the UDP ports of ``udp_ports``."""
     nodes = fleet.in_group(HostGroup.REGISTRY)
     with ThreadPoolExecutor() as threads:
         tcp = list(threads.map(lambda host: outsider.tcp(host.address, ALL_PORTS), nodes))
-        udp = list(threads.map(lambda host: outsider.udp(host.address, UDP_PORTS), nodes))
+        udp = list(threads.map(lambda host: outsider.udp(host.address, udp_ports(host)), nodes))
     assert tcp == [ANSWERS] * len(nodes)
     assert udp == [{}] * len(nodes)
     # The same questions are answered by who is asked where nothing is in the way: this machine.
@@ -147,7 +165,7 @@ def test_from_a_neighbour_nothing_answers_but_what_is_published(fleet: Fleet, ou
 def test_the_control_plane_does_not_answer_a_neighbour_at_all(fleet: Fleet, outsider: Neighbour) -> None:
     (control,) = fleet.in_group(HostGroup.CONTROL)
     assert outsider.tcp(control.address, ALL_PORTS) == {}
-    assert outsider.udp(control.address, UDP_PORTS) == {}
+    assert outsider.udp(control.address, udp_ports(control)) == {}
 
 
 def test_ssh_is_for_the_bastion_alone(fleet: Fleet, outsider: Neighbour) -> None:
