@@ -31,22 +31,23 @@ def wait_for_login(host: str, seconds: float) -> float:
 
 
 @pytest.mark.parametrize(
-    ("host", "mistake"),
+    ("host", "tags", "mistake"),
     [
-        pytest.param("registry-1", {"ssh_hardening_port": 2222}, id="sshd-on-a-port-that-the-firewall-closes"),
+        pytest.param("registry-1", "all", {"ssh_hardening_port": 2222}, id="sshd-on-a-port-that-the-firewall-closes"),
         pytest.param(
-            "bastion-1", {"palisade_operator_networks": ["203.0.113.0/24"]}, id="firewall-without-the-operator"
+            *("bastion-1", "firewall", {"palisade_operator_networks": ["203.0.113.0/24"]}),
+            id="firewall-without-the-operator",
         ),
-        pytest.param("db-1", {"ssh_hardening_max_auth_tries": 0}, id="sshd-that-refuses-every-attempt"),
+        pytest.param("db-1", "sshd", {"ssh_hardening_max_auth_tries": 0}, id="sshd-that-refuses-every-attempt"),
     ],
 )
-def test_a_broken_access_comes_back_by_itself(host: str, mistake: dict[str, object]) -> None:
+def test_a_broken_access_comes_back_by_itself(host: str, tags: str, mistake: dict[str, object]) -> None:
     before = on_host(host, ACCESS).stdout
     table = on_host(host, "sudo nft --stateless --terse list table inet palisade").stdout
     assert before
     assert table
     variables = {**mistake, "lockout_guard_seconds": ROLLBACK_SECONDS, "lockout_guard_login_timeout": 3}
-    broken = harden("--limit", host, "--extra-vars", json.dumps(variables))
+    broken = harden("--limit", host, "--tags", tags, "--extra-vars", json.dumps(variables))
     assert broken.returncode != 0
     assert f"No fresh login to {host}" in " ".join(broken.stdout.split())
     assert recap(broken.stdout)[host].changed > 0, "the mistake was made"
@@ -56,7 +57,7 @@ def test_a_broken_access_comes_back_by_itself(host: str, mistake: dict[str, obje
     assert on_host(host, ACCESS).stdout == before
     assert on_host(host, "sudo nft --stateless --terse list table inet palisade").stdout == table
     assert "nothing pending" in on_host(host, f"{GUARD} status").stdout
-    again = harden("--limit", host)
+    again = harden("--limit", host, "--tags", tags)
     assert again.returncode == 0, again.stdout[-4000:]
 
 
