@@ -14,6 +14,7 @@ from palisade.console import ANSWER, OutputFormat, Steps, print_json
 from palisade.errors import ConfigurationError, PalisadeError
 from palisade.fleet import load_fleet
 from palisade.local.access import ssh_arguments
+from palisade.local.declared import require_local
 from palisade.local.down import DOWN_STEPS
 from palisade.local.down import down as take_down
 from palisade.local.places import Places
@@ -63,6 +64,7 @@ def down(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Remove the hosts with their disks, keys and network, and put the machine back as it was."""
+    require_local(environment)
     outcome = take_down(environment, Steps(DOWN_STEPS), purge=purge)
     forget_state(environment)
     if output is OutputFormat.JSON:

@@ -10,6 +10,7 @@ import typer
 
 from palisade.config import CONFIGURATION_KEY, FleetConfiguration, load_configuration, parse_configuration
 from palisade.console import ANSWER
+from palisade.errors import ConfigurationError, PalisadeError
 from palisade.fluentd.model import fluentd_model
 from palisade.fluentd.rendering import CONFIGURATION, render_fluentd
 from palisade.fluentd.samples import render_samples
@@ -38,10 +39,18 @@ def render(
         fleet = {**fleet, "traffic": {"peak_rps": rps}}
         parse_configuration(fleet, environment=environment, file=f"{path.name} with --rps {rps}")
     # Here and not above: Pulumi takes seconds to load, and no other command needs it.
+    import pulumi  # noqa: PLC0415
+
     from palisade.rendering.graph import run_program  # noqa: PLC0415
     from palisade.rendering.manifests import manifests, to_yaml  # noqa: PLC0415
 
-    sys.stdout.write(to_yaml(manifests(run_program(project.root, environment, fleet))))
+    try:
+        graph = run_program(project.root, environment, fleet)
+    except pulumi.RunError as error:
+        if isinstance(error.__cause__, PalisadeError):
+            raise error.__cause__ from error
+        raise ConfigurationError(str(error), where=path.name) from error
+    sys.stdout.write(to_yaml(manifests(graph)))
 
 
 def _write_fluentd(configuration: FleetConfiguration, directory: Path) -> None:

@@ -117,10 +117,15 @@ class Places:
         return tuple(sorted(path.name for path in directory.iterdir() if path.is_dir())) if directory.is_dir() else ()
 
     @property
+    def has_hosts(self) -> bool:
+        """Whether hosts of this fleet were started here; other environments keep a few files in such a place, too."""
+        return self.engine.is_dir() or self.fleet_file.exists()
+
+    @property
     def has_neighbours(self) -> bool:
         """Whether this user has other local fleets, or their images."""
-        fleets = self.state.parent
-        return fleets.is_dir() and any(path.is_dir() and path != self.state for path in fleets.iterdir())
+        others = (path.name for path in self.state.parent.glob("*/") if path != self.state)
+        return any(Places.of(name).has_hosts for name in others)
 
     @property
     def lock(self) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from palisade.config import FleetConfiguration, fleet_of
 from palisade.console import Step, Steps
-from palisade.errors import ConfigurationError
 from palisade.fleet import Fleet, HostGroup
 from palisade.local import ledger
 from palisade.local.access import write_access
@@ -12,6 +11,7 @@ from palisade.local.cluster import Cluster
 from palisade.local.cluster_programs import needed_tools, provide_programs
 from palisade.local.concurrency import for_each
 from palisade.local.container_images import container_images, provide_images
+from palisade.local.declared import local_fleet
 from palisade.local.engine import Engine
 from palisade.local.hosts import ALREADY_UP, Hosts
 from palisade.local.image import HostImages
@@ -128,14 +128,7 @@ def _container_images(hosts: Hosts, project: Project) -> str:
 
 
 def _check(configuration: FleetConfiguration, places: Places, step: Step, *, may_install: bool) -> Machine:
-    local = configuration.local
-    if local is None:
-        raise ConfigurationError(
-            f"{configuration.environment} is not a local fleet.",
-            where=f"Pulumi.{configuration.environment}.yaml: fleet.local",
-            allowed="an environment with a section local",
-            remedy="use --environment local; other environments are built with: pulumi up",
-        )
+    local = local_fleet(configuration)
     machine = read_machine(places.state)
     runs = machine.root and places.fleet_file.exists() and ledger.is_entered(places)
     needs = Needs(

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from machine_traces import traces
 from rendered_cluster import RenderedCluster, rendered_cluster
 
 from palisade.fleet import Fleet, load_fleet
+from palisade.local.places import Places
 from palisade.project import fleet_state_directory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,6 +145,23 @@ def fleet() -> Iterator[Fleet]:
     if not was_up:
         removed = run("palisade", "local", "down")
         assert removed.returncode == 0, removed.stderr
+        assert left_of_the_fleet() == {}
+
+
+def left_of_the_fleet() -> dict[str, list[str]]:
+    """What the machine still has of the fleet, by area; only the engine's images may stay, for the next start.
+
+    Tests that run beside these change the machine, too, so this looks for the fleet's own names. That the machine is as
+    it was before, line by line, is compared in test_local_fleet.py, on a network of its own.
+    """
+    places = Places.of(ENVIRONMENT)
+    names = (places.network, places.digits, str(places.state))
+    found = {
+        area: [line for line in lines if any(name in line for name in names)]
+        for area, lines in traces(places.network).items()
+    }
+    found["state"] = [str(path) for path in places.state.glob("*") if path != places.engine]
+    return {area: lines for area, lines in found.items() if lines}
 
 
 @pytest.fixture(scope="session")

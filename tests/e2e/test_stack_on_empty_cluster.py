@@ -1,6 +1,6 @@
 """Environments as they are shipped, on a real and empty API server: preview, up, and nothing left to do.
 
-staging differs from prod in figures only; ``tests/stacks`` looks at the whole graph of each.
+Without the registry, which needs nodes that pull its images; ``tests/stacks`` has the whole graph of each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shipped_environment import ShippedEnvironment, shipped_environment
 pytestmark = pytest.mark.long
 
 
-@pytest.fixture(scope="module", params=["dev", "prod"])
+@pytest.fixture(scope="module", params=["dev", "staging", "prod"])
 def environment(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ShippedEnvironment]:

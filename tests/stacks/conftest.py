@@ -1,4 +1,4 @@
-"""A local fleet that nobody has started: the files of its state that the stack reads."""
+"""What the stack reads of a user's state: a local fleet that nobody has started, and a policy bundle everywhere."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from stacks_program import PROJECT_ROOT
 
-from tests.local_state import write_local_state
+from tests.local_state import write_bundle, write_local_state
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -15,6 +16,8 @@ def local_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the state of users is during the tests."""
     state = tmp_path_factory.mktemp("state")
     write_local_state(state)
+    for path in PROJECT_ROOT.glob("Pulumi.*.yaml"):
+        write_bundle(state, path.name.split(".")[1])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(state))
         yield state

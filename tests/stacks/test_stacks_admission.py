@@ -25,6 +25,7 @@ def of_type(graph: Graph, kind: str) -> dict[str, Declared]:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_what_the_stack_declares_keeps_every_rule(environment: str) -> None:
     settings = policy_settings(load_configuration(Project(root=PROJECT_ROOT), environment))
+    assert of_type(graph_of(environment), "kubernetes:apps/v1:Deployment"), "the rules have pods to judge"
     said = [
         refusal
         for rule in RULES.values()

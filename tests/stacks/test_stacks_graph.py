@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,24 @@ def test_what_is_in_a_namespace_waits_for_it(graph: Graph) -> None:
 def test_nothing_that_is_declared_is_a_secret(graph: Graph) -> None:
     assert not of_kind(graph, "Secret")
     kinds = Graph([each for each in graph.resources if not each.type.endswith(":CustomResourceDefinition")])
-    assert not any(word in as_bytes(kinds).lower() for word in ("password", "private key", "client-key-data"))
+    assert not any(word in as_bytes(kinds).lower() for word in ("private key", "client-key-data"))
+    assert not [text for each in kinds.objects for text in passwords(each.inputs)]
+
+
+def passwords(value: Any) -> Iterator[str]:
+    """Texts that stand where a password would: under a key of that name, or as the value of such a variable."""
+    if isinstance(value, list):
+        yield from (text for each in value for text in passwords(each))
+    if isinstance(value, dict):
+        yield from (text for key, text in value.items() if "password" in key.lower() and isinstance(text, str))
+        if "password" in str(value.get("name", "")).lower() and "value" in value:
+            yield str(value["value"])
+        yield from (text for each in value.values() for text in passwords(each))
+
+
+def test_a_password_in_plain_text_would_be_seen() -> None:
+    variables = {"env": [{"name": "DATABASE_PASSWORD", "value": "a"}, {"name": "OTHER_PASSWORD", "valueFrom": {}}]}
+    assert list(passwords({"spec": {**variables, "data": {"adminPassword": "b"}}})) == ["a", "b"]
 
 
 def test_the_same_configuration_gives_the_same_bytes(environment: str) -> None:

@@ -65,3 +65,10 @@ def test_an_environment_whose_images_are_not_pinned_is_refused_with_the_command_
         run_program(environment, {**fleet, "images": images})
     assert "Images are not pinned: envoy, opa." in str(raised.value)
     assert f"palisade images pin {environment}" in str(raised.value)
+
+
+def test_what_the_program_refuses_is_an_error_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT_ROOT)
+    with pytest.raises(ConfigurationError, match="Images are not pinned") as refused:
+        CliRunner().invoke(application, ["render", "prod"], catch_exceptions=False)
+    assert refused.value.remedy == "palisade images pin prod"

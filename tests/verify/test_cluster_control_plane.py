@@ -3,10 +3,13 @@
 import base64
 import json
 import secrets
+import time
 
 from palisade.verification.check import differences, require
 from palisade.verification.programs import expected_places, listening, running_flags, unit_flags
 
+AUDIT_SECONDS = 5
+LOOK_SECONDS = 0.2
 KEYS = "/etc/palisade/cluster/keys"
 STORE = ("https://127.0.0.1:2379", f"{KEYS}/etcd-ca.crt", f"{KEYS}/apiserver-etcd.crt", f"{KEYS}/apiserver-etcd.key")
 
@@ -99,9 +102,21 @@ def test_audit_log(control, observation, readings, cluster):
     """A change that was just made stands in the audit log with who made it, and without the content of the Secret."""
     made = _secret_that_was_there(cluster, readings)
     log = control.expected["log"]
-    lines = readings.output(f"grep --no-filename {made['request']} {log} || true").splitlines()
-    entries = [json.loads(line) for line in lines]
-    observation.runtime = [
+    observation.runtime = _audited(readings, log, made["request"])
+    problems = [] if observation.runtime else [f"{log} does not have the request {made['request']}"]
+    for entry in observation.runtime:
+        problems += differences(control.expected["entry"], entry, source=log)
+    require(problems)
+
+
+def _audited(readings, log, word):
+    """What the audit log says about requests with this word; it is written within moments of the answer."""
+    deadline = time.monotonic() + AUDIT_SECONDS
+    while not (lines := readings.output(f"grep --no-filename {word} {log} || true").splitlines()):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(LOOK_SECONDS)
+    return [
         {
             "level": entry["level"],
             "verb": entry["verb"],
@@ -110,11 +125,21 @@ def test_audit_log(control, observation, readings, cluster):
             "status": entry["responseStatus"]["code"],
             "holds_content": "requestObject" in entry or "responseObject" in entry,
         }
-        for entry in entries
+        for entry in map(json.loads, lines)
     ]
-    problems = [] if entries else [f"{log} does not have the request {made['request']}"]
-    for entry in observation.runtime:
-        problems += differences(control.expected["entry"], entry, source=log)
+
+
+def test_audit_of_a_node_that_reads(control, observation, readings, nodes):
+    """A node asks for a Secret that is not its own, and the audit log has that and the refusal."""
+    log, node = control.expected["log"], nodes[0]
+    name = f"palisade-verify-{secrets.token_hex(4)}"
+    server, path = f"https://{readings.target.address}:6443", f"/api/v1/namespaces/default/secrets/{name}"
+    answers = node.probe("https_get", server, control.expected["identity"], path)
+    observation.runtime = {"answers": answers, "audited": _audited(readings, log, name)}
+    wanted = {**control.expected["entry"], "user": control.expected["entry"]["user"].format(node=node.target.name)}
+    problems = [] if observation.runtime["audited"] else [f"{log} does not have the request of {wanted['user']}"]
+    for entry in observation.runtime["audited"]:
+        problems += differences(wanted, entry, source=log)
     require(problems)
 
 

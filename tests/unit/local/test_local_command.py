@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from local_samples import FLEET
 
+from palisade.local.places import Places
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -27,6 +29,31 @@ def test_an_environment_that_is_not_local_is_never_started_here(environment: dic
     assert "error: prod is not a local fleet." in refused.stderr
     assert "where: Pulumi.prod.yaml: fleet.local" in refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("prod", "error: prod is not a local fleet."), ("lcoal", "error: There is no environment lcoal.")],
+)
+def test_what_other_environments_keep_here_is_never_removed(
+    environment: dict[str, str], tmp_path: Path, name: str, error: str
+) -> None:
+    bundle = tmp_path / "palisade/fleets" / name / "bundle.tar.gz"
+    bundle.parent.mkdir(parents=True)
+    bundle.touch()
+    refused = palisade_local(environment, "down", "--environment", name, "--purge")
+    assert refused.returncode == 3
+    assert error in refused.stderr
+    assert bundle.exists()
+
+
+def test_what_other_environments_keep_here_is_no_other_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    other = Places.of("other").state
+    other.mkdir(parents=True)
+    assert not Places.of("test").has_neighbours
+    (other / "engine").mkdir()
+    assert Places.of("test").has_neighbours
 
 
 def test_a_shell_in_a_fleet_that_is_down_says_how_to_start_it(environment: dict[str, str]) -> None:
