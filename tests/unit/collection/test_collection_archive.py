@@ -140,6 +140,7 @@ def test_a_checkout_renders_them_itself(controller: Path) -> None:
     command = ("preflight.yml", "--extra-vars", f"namespace= envoy_rendered={controller / 'not-yet'}")
     accepted = ansible(controller, *command, ANSIBLE_ROLES_PATH=str(ROOT / "roles"))
     assert accepted.returncode == 0, accepted.stdout + accepted.stderr
+    assert "Unable to find" not in accepted.stdout + accepted.stderr
 
 
 def test_a_controller_without_palisade_is_told_so(controller: Path, installed: Path) -> None:
