@@ -122,7 +122,7 @@ test_refused if {
 test_nothing_known_is_refused if {
 	compliance.decision.http_status == 404 with input as {}
 	compliance.decision.dynamic_metadata == {"rule": "unregistered", "route": "", "bundle_revision": ""} with input as {}
-	not compliance.allowed with input as call("GET", "/v1/finance/records", officer)
+	compliance.outcome == "unregistered" with input as call("GET", "/v1/finance/records", officer)
 }
 
 # Without the list of mandatory headers nobody knows whether one is missing.

@@ -9,10 +9,9 @@ package system.log
 # entrypoint: true
 mask contains {"op": "upsert", "path": "/input", "value": facts}
 
+# Each with its whole path: a function for them would be called three times for every request.
 facts := {
-	"method": asked(["method"]),
-	"request_id": asked(["headers", "x-request-id"]),
-	"tls_version": asked(["headers", "x-palisade-tls-version"]),
+	"method": object.get(input, ["input", "attributes", "request", "http", "method"], ""),
+	"request_id": object.get(input, ["input", "attributes", "request", "http", "headers", "x-request-id"], ""),
+	"tls_version": object.get(input, ["input", "attributes", "request", "http", "headers", "x-palisade-tls-version"], ""),
 }
-
-asked(place) := object.get(input, array.concat(["input", "attributes", "request", "http"], place), "")
