@@ -64,7 +64,7 @@ def main() -> None:
     names = ["vegeta"]
     vegeta = ensure(project, names, Steps(step_titles(project, names)))["vegeta"]
     with tempfile.TemporaryDirectory(prefix="palisade-benchmark-") as directory, variants(Path(directory)) as running:
-        measured = {one.title: [] for one in running}
+        measured: dict[str, list[tuple[Measured, Measured]]] = {one.title: [] for one in running}
         for _ in range(ROUNDS):
             for one in running:
                 measured[one.title].append(measure(vegeta, one))

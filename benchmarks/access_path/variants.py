@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from benchmarks.access_path.load import Target
 from palisade.access_path.opa import BUNDLE_NAME, ENVIRONMENT, OpaSettings, opa_arguments, render_opa
@@ -122,8 +123,11 @@ def variants(directory: Path) -> Iterator[list[Variant]]:
         OwnEdge.upstream = upstream
         (directory / "own").mkdir()
         own = stack.enter_context(edge(directory / "own", access=PATIENT, kind=OwnEdge))
-        answered = lambda: own.client().ask(PATH, headers=own.bearer("compliance_officer")).status  # noqa: E731
-        own.wait_until(lambda: answered() == 200, 60)  # noqa: PLR2004
+
+        def answered() -> bool:
+            return own.client().ask(PATH, headers=own.bearer("compliance_officer")).status == HTTPStatus.OK
+
+        own.wait_until(answered, 60)
         found.append(
             Variant(
                 "Palisade",
@@ -138,7 +142,7 @@ def variants(directory: Path) -> Iterator[list[Variant]]:
         yield found
 
 
-def _template() -> object:
+def _template() -> Template:
     loader = FileSystemLoader(HERE)
     return Environment(loader=loader, undefined=StrictUndefined, autoescape=False, trim_blocks=True).get_template(  # noqa: S701
         "envoy.yaml.j2"
