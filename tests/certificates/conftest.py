@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 import yaml
-from vault_server import VaultServer, vault_server
+from signing import sign_for_pods
 
 from palisade.console import Steps
 from palisade.project import Project
@@ -32,6 +32,7 @@ from palisade.rendering.manifests import manifests
 from palisade.tools import ensure, step_titles
 from tests.control_plane import ControlPlane, control_plane
 from tests.control_plane.processes import Daemon, free_ports
+from tests.openbao_server import IN_MEMORY, OpenBao, openbao_server
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBECTL = str(Path(sys.executable).parent / "kubectl")
@@ -70,7 +71,7 @@ class Certificates:
     """The cluster, its Vault and what an administrator does with them."""
 
     plane: ControlPlane
-    vault: VaultServer
+    vault: OpenBao
     declared: Mapping[str, Mapping[str, Any]]
     """What the stack declares, by kind and name."""
 
@@ -138,12 +139,12 @@ class Certificates:
         return done.stdout.strip()
 
 
-def declared_objects(vault: VaultServer, place: Path) -> list[dict[str, Any]]:
+def declared_objects(vault: OpenBao, place: Path) -> list[dict[str, Any]]:
     """What the stack of the local fleet declares about certificates, with the Vault of the test."""
     fleet: Any = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text(encoding="utf-8"))["config"]["palisade:fleet"]
     state = place / "palisade/fleets/local"
     for path, text in {
-        "vault/ca.crt": vault.authority,
+        "vault/ca.crt": vault.authority.read_text(encoding="utf-8"),
         **{
             f"images/{name}/index.json": json.dumps({"manifests": [{"digest": f"sha256:{'0' * 64}"}]})
             for name in ("cert-manager", "upstream")
@@ -195,7 +196,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifica
     project = Project(ROOT)
     program = ensure(project, ["cert-manager"], Steps(step_titles(project, ["cert-manager"])))["cert-manager"]
     with ExitStack() as stack:
-        vault = stack.enter_context(vault_server(tmp_path_factory.mktemp("vault")))
+        vault = stack.enter_context(openbao_server(tmp_path_factory.mktemp("vault"), IN_MEMORY))
         plane = stack.enter_context(control_plane())
         objects = declared_objects(vault, tmp_path_factory.mktemp("state"))
         port, *health = free_ports(4)
@@ -206,7 +207,8 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifica
         cluster.kubectl("create", "serviceaccount", "reviewer", f"--namespace={SYSTEM}")
         binding = ("clusterrolebinding", "reviewer", "--clusterrole=system:auth-delegator")
         cluster.kubectl("create", *binding, f"--serviceaccount={SYSTEM}:reviewer")
-        vault.sign_for(
+        sign_for_pods(
+            vault,
             api_server=plane.server,
             api_authority=plane.authority.certificate,
             reviewer=cluster.token("reviewer"),

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bao_server import KEY, Bao, bao_server
 
 from palisade.project import Project
 from palisade.stack.failures import failure
 from palisade.stack.model import Stack
 from palisade.stack.programs import program_directories
+from tests.openbao_server import ON_DISK, OpenBao, openbao_server
 
 ROOT = Path(__file__).resolve().parents[2]
+KEY = "palisade-prod"
+"""The Transit key; its name is the one in ``hashivault://palisade-prod``."""
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - looked for where it must not be
 FIRST_PASSPHRASE = "until-there-is-a-key"  # noqa: S105
 PULUMI_POLICY = "\n".join(
@@ -35,7 +37,7 @@ class Workplace:
     """A Pulumi project with its state in files, and the secrets server."""
 
     directory: Path
-    bao: Bao
+    bao: OpenBao
     token: str
 
     def pulumi(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -76,7 +78,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
         (directory / place).mkdir()
     (directory / "project/Pulumi.yaml").write_text("name: sample\nruntime: python\n", encoding="utf-8")
     (directory / "project/__main__.py").write_text(PROGRAM, encoding="utf-8")
-    with bao_server(directory / "bao", {"pulumi": PULUMI_POLICY}) as bao:
+    with openbao_server(directory / "bao", ON_DISK) as bao:
+        bao.ask("POST", "sys/mounts/transit", type="transit")
+        bao.ask("POST", f"transit/keys/{KEY}")
+        bao.ask("PUT", "sys/policies/acl/pulumi", policy=PULUMI_POLICY)
         yield Workplace(directory, bao, token=bao.new_token("pulumi"))
 
 
