@@ -49,6 +49,10 @@ class Readings:
         """Forget everything that was read; the next check reads the host again."""
         self._cache.clear()
 
+    def afresh(self) -> Readings:
+        """The same host with nothing remembered: for what changes while a check waits for it."""
+        return Readings(self.target, self.connections)
+
     def once(self, key: str, read: Callable[[], _ValueT]) -> _ValueT:
         """What ``read`` returns; it is called the first time only.
 

@@ -112,7 +112,7 @@ def test_audit_log(control, observation, readings, cluster):
 def _audited(readings, log, word):
     """What the audit log says about requests with this word; it is written within moments of the answer."""
     deadline = time.monotonic() + AUDIT_SECONDS
-    while not (lines := readings.output(f"grep --no-filename {word} {log} || true").splitlines()):
+    while not (lines := readings.afresh().output(f"grep --no-filename {word} {log} || true").splitlines()):
         if time.monotonic() > deadline:
             break
         time.sleep(LOOK_SECONDS)

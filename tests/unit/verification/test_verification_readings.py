@@ -10,6 +10,8 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from verification_sample import a_control, a_fleet
@@ -19,6 +21,7 @@ from palisade.verification.check import Recorder, compare, differences
 from palisade.verification.connections import Connections, client_configuration
 from palisade.verification.files import words_in
 from palisade.verification.probes import agent, connect, ssh_offer
+from palisade.verification.readings import Readings
 from palisade.verification.sshd import parse_settings
 
 
@@ -160,3 +163,13 @@ def test_connections_leave_nothing_behind() -> None:
         directory = connections.directory
         assert directory.is_dir()
     assert not directory.exists()
+
+
+def test_what_changes_while_it_is_waited_for_is_read_again() -> None:
+    answers = iter(["old", "new"])
+    host = SimpleNamespace(run=lambda _: SimpleNamespace(rc=0, stdout=next(answers), stderr=""))
+    connections = cast(Connections, SimpleNamespace(host=lambda _: host))
+    readings = Readings(a_fleet().hosts[0], connections)
+    assert [readings.output("cat state") for _ in range(3)] == ["old"] * 3
+    assert readings.afresh().output("cat state") == "new"
+    assert readings.output("cat state") == "old"
