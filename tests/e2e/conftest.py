@@ -22,13 +22,15 @@ from palisade.project import fleet_state_directory
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = "local"
 
-BEFORE_THE_PROGRAMS = ("test_local_fleet.py", "test_molecule.py")
-"""Tests whose fleets have no cluster: they come first, while the programs of the cluster are being built."""
+FIRST = "test_local_fleet.py"
+"""Its fleets have no cluster: it goes ahead while the programs of the cluster are being built."""
+LATER = {"test_access_path.py": "test_collection.py, and then this"}
+"""Where it stands among the names: the pods take a minute or two to know a new API, and other tests need none."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the order of the files but for those that can go ahead."""
-    items.sort(key=lambda item: item.path.name not in BEFORE_THE_PROGRAMS)
+    """Keep the order of the files but for one that can go ahead, and one that would only wait."""
+    items.sort(key=lambda item: (item.path.name != FIRST, LATER.get(item.path.name, item.path.name)))
 
 
 def run(

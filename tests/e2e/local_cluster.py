@@ -106,6 +106,12 @@ def allow(pods: str, **source: Any) -> dict[str, Any]:
     }
 
 
+def every_deployment_has_its_pods() -> bool:
+    """Whether all pods that Deployments want are ready."""
+    found = get("deployments", "--all-namespaces")["items"]
+    return all(one["status"].get("readyReplicas", 0) >= one["spec"]["replicas"] for one in found)
+
+
 def pods_by_node(name: str) -> dict[str, str]:
     """The running pods of a deployment: node to name of the pod."""
     pods = get("pods", f"--selector=app={name}", "--field-selector=status.phase=Running")["items"]

@@ -8,12 +8,21 @@ import ssl
 
 import pytest
 from conftest import ENVIRONMENT, run
+from local_cluster import every_deployment_has_its_pods
 
 from palisade.fleet import Fleet, HostGroup
+from tests.waiting import wait_until
 
 PUBLISHED = (443, 8443)
 CLOSED = (8080, 8081, 8282, 8283, 9000, 9901)
 """Apicurio, probes, OPA's health, its bundle, Apicurio's management, and Envoy's admin interface."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_pods(fleet: Fleet) -> None:
+    """Tests before these have rebooted a node."""
+    del fleet
+    wait_until(every_deployment_has_its_pods, "not every pod is back", 180)
 
 
 def addresses(fleet: Fleet) -> list[str]:

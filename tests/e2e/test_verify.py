@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import on_host, reboot, run
-from local_cluster import get
+from local_cluster import every_deployment_has_its_pods, get
 
 from tests.waiting import wait_until
 
@@ -35,8 +35,7 @@ def test_no_control_fails_on_the_hardened_fleet() -> None:
 
 def pods_came_back(host: str, since: str) -> bool:
     """Whether every Deployment has its pods, and those on this host have started after that time (RFC 3339)."""
-    deployments = get("deployments", "--all-namespaces")["items"]
-    if any(one["status"].get("readyReplicas", 0) < one["spec"]["replicas"] for one in deployments):
+    if not every_deployment_has_its_pods():
         return False
     pods = get("pods", "--all-namespaces", f"--field-selector=spec.nodeName={host},status.phase=Running")["items"]
     containers = [status for pod in pods for status in pod["status"].get("containerStatuses", ())]
