@@ -72,7 +72,11 @@ def measure(peak_rps: int) -> Run:
 
 def preview() -> list[tuple[str, str]]:
     """The rows of a preview of ten clusters: from empty, and after it was built."""
-    with tempfile.TemporaryDirectory(prefix="palisade-benchmark-") as directory, control_plane() as plane:
+    with (
+        tempfile.TemporaryDirectory(prefix="palisade-benchmark-") as directory,
+        control_plane(controllers=True) as plane,
+        simulated_machines(plane),
+    ):
         environment = make_environment(plane, Path(directory))
         environment.declare(PREVIEWED_RPS)
         from_empty = previewed(environment)

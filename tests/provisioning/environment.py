@@ -14,6 +14,7 @@ from palisade.project import Project
 from palisade.sizing import Resources, Scale, registry_requests, scale_for
 from tests.control_plane import ControlPlane
 from tests.control_plane.plane import CONTEXT
+from tests.pins import pins
 from tests.provisioning.machines import INSTANCE_LABELS, NODE_CLASS, ZONES
 from tests.provisioning.modules import PROJECT
 
@@ -107,6 +108,7 @@ def make_environment(plane: ControlPlane, directory: Path) -> ProvisionedEnviron
         "instance_labels": INSTANCE_LABELS,
     }
     fleet["state"] = {"backend": (directory / "state").as_uri(), "secrets_provider": "passphrase"}
+    fleet["images"] = pins(NAME, fleet)
     (directory / f"Pulumi.{NAME}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     made = ProvisionedEnvironment(Project(directory))
     made.palisade("stack", "init", NAME)
