@@ -14,6 +14,8 @@ from palisade.local.places import Places
 
 NAMESPACE = "cluster-test"
 KUBECTL = str(Path(sys.executable).parent / "kubectl")
+RETURN_SECONDS = 180
+"""How long the pods of a host may take to come back: they start all at once, on the processors of all hosts."""
 REGISTRY_TAINT = {"key": "palisade.dev/role", "operator": "Exists"}
 
 

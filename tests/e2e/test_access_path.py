@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 from conftest import ENVIRONMENT, run
-from local_cluster import every_deployment_has_its_pods
+from local_cluster import RETURN_SECONDS, every_deployment_has_its_pods
 
 from palisade.fleet import Fleet, HostGroup
 from tests.waiting import wait_until
@@ -22,7 +22,7 @@ CLOSED = (8080, 8081, 8282, 8283, 9000, 9901)
 def all_pods(fleet: Fleet) -> None:
     """Tests before these have rebooted a node."""
     del fleet
-    wait_until(every_deployment_has_its_pods, "not every pod is back", 180)
+    wait_until(every_deployment_has_its_pods, "not every pod is back", RETURN_SECONDS)
 
 
 def addresses(fleet: Fleet) -> list[str]:

@@ -9,12 +9,9 @@ from pathlib import Path
 
 import pytest
 from conftest import on_host, reboot, run
-from local_cluster import every_deployment_has_its_pods, get
+from local_cluster import RETURN_SECONDS, every_deployment_has_its_pods, get
 
 from tests.waiting import wait_until
-
-POD_SECONDS = 180
-"""How long the pods of a host may take to come back: they start all at once, on the processors of all hosts."""
 
 pytestmark = pytest.mark.usefixtures("fleet")
 
@@ -47,7 +44,7 @@ def pods_came_back(host: str, since: str) -> bool:
 def test_a_rebooted_host_is_still_hardened() -> None:
     before = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     reboot("registry-2")
-    wait_until(lambda: pods_came_back("registry-2", before), "the pods of registry-2 are not back", POD_SECONDS)
+    wait_until(lambda: pods_came_back("registry-2", before), "the pods of registry-2 are not back", RETURN_SECONDS)
     assert on_host("registry-2", "systemctl is-system-running --wait").stdout.strip() == "running"
     verified = run("palisade", "verify", "local", "--host", "registry-2")
     assert verified.returncode == 0, verified.stdout[-3000:]
