@@ -7,7 +7,6 @@ import json
 import secrets
 import socket
 import ssl
-import time
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,12 +21,12 @@ from cryptography.x509.oid import ExtensionOID
 from palisade.verification import registry_pods
 from palisade.verification.cluster import Cluster
 from palisade.verification.readings import ReadingFailedError
+from palisade.verification.waiting import read_until
 
 ANSWER_SECONDS = 10
 """How long an answer may take; an idle edge answers within 0.01 s."""
 RECORD_SECONDS = 8.0
 """How long a record may take from Envoy (it writes once a second) to who reads the pod's log."""
-_LOOK_SECONDS = 0.25
 VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -151,13 +150,12 @@ def records(cluster: Cluster, asked: Iterable[Asked]) -> dict[str, list[dict[str
     It waits until each has one, or :data:`RECORD_SECONDS` have passed.
     """
     wanted = [one.identity for one in asked]
-    deadline = time.monotonic() + RECORD_SECONDS
-    while True:
-        written = [record for record in _documents(cluster, "envoy") if record.get("record") == "request"]
-        found = {name: [one for one in written if one["request_id"] == name] for name in wanted}
-        if all(found.values()) or time.monotonic() > deadline:
-            return found
-        time.sleep(_LOOK_SECONDS)  # between two looks at the log
+
+    def written() -> dict[str, list[dict[str, Any]]]:
+        requests = [record for record in _documents(cluster, "envoy") if record.get("record") == "request"]
+        return {name: [one for one in requests if one["request_id"] == name] for name in wanted}
+
+    return read_until(written, lambda found: all(found.values()), seconds=RECORD_SECONDS)
 
 
 def log(cluster: Cluster, container: str) -> str:
@@ -175,12 +173,11 @@ def decisions(cluster: Cluster, asked: Iterable[Asked] = ()) -> list[dict[str, A
         asked: Requests whose decisions are waited for, for at most :data:`RECORD_SECONDS`.
     """
     wanted = {one.identity for one in asked}
-    deadline = time.monotonic() + RECORD_SECONDS
-    while True:
-        found = [one for one in _documents(cluster, "opa") if one.get("decision_id")]
-        if wanted <= {_request_id(one) for one in found} or time.monotonic() > deadline:
-            return found
-        time.sleep(_LOOK_SECONDS)  # between two looks at the log
+    return read_until(
+        lambda: [one for one in _documents(cluster, "opa") if one.get("decision_id")],
+        lambda logged: wanted <= {_request_id(one) for one in logged},
+        seconds=RECORD_SECONDS,
+    )
 
 
 def decided(cluster: Cluster, asked: Asked) -> dict[str, Any]:

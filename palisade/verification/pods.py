@@ -25,6 +25,7 @@ from palisade.images.references import local_reference
 from palisade.verification import registry_pods
 from palisade.verification.cluster import Cluster, said
 from palisade.verification.readings import PROBES, ReadingFailedError, Readings
+from palisade.verification.waiting import read_until
 
 DENIED = "palisade-registry"
 OPEN = "default"
@@ -167,12 +168,7 @@ def _look(
 
 def _settled(attempt: Callable[[], str], usual: str) -> str:
     """The answer once the rules for a new pod are there: the usual one, or what stays instead of it."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while True:
-        answer = attempt()
-        if answer == usual or time.monotonic() > deadline:
-            return answer
-        time.sleep(_LOOK_SECONDS)
+    return read_until(attempt, lambda answer: answer == usual, seconds=SETTLE_SECONDS)
 
 
 def _connect(node: Readings, space: str, address: str) -> str:

@@ -24,6 +24,7 @@ from palisade.verification.session import Checked
 from palisade.verification.snapshot import restore, take
 from palisade.verification.suite import Assignment, assignments
 from palisade.verification.targets import CLUSTER_TARGET, ClusterTarget, Target, applies
+from palisade.verification.waiting import read_until
 from palisade.verification.waivers import Waivers
 
 _UNBROKEN = {Status.PASS, Status.NOT_ASSESSABLE}
@@ -31,7 +32,6 @@ PREFERRED = (HostGroup.REGISTRY, HostGroup.DATABASE, HostGroup.CONTROL, HostGrou
 """On which host a control is proven: the bastion comes last, because the way to all others leads through it."""
 SETTLE_SECONDS = 10
 """How long the programs of a cluster may take to see a change; an API server needs a second for its own policies."""
-_LOOK_SECONDS = 0.2
 CONNECT = "Connect"
 BREAK = "Break one setting after the other"
 HARDEN = "Harden the hosts"
@@ -225,13 +225,11 @@ def _settled(suite: Suite, assignment: Assignment, wanted: Collection[Status]) -
     """What the check says; of a cluster, once what was changed before has reached whoever acts on it."""
     control = assignment.control
     of_cluster = bool({*Scope} & {*control.applies_to}) or control.applies_to == (HostGroup.CONTROL,)
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while True:
-        checked = _check(suite, assignment)
-        answered = checked.result.status in wanted and not checked.crashed
-        if answered or not of_cluster or time.monotonic() > deadline:
-            return checked
-        time.sleep(_LOOK_SECONDS)
+    return read_until(
+        lambda: _check(suite, assignment),
+        lambda checked: checked.result.status in wanted and not checked.crashed,
+        seconds=SETTLE_SECONDS if of_cluster else 0,
+    )
 
 
 def _check(suite: Suite, assignment: Assignment) -> Checked:

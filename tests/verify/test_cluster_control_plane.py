@@ -3,13 +3,12 @@
 import base64
 import json
 import secrets
-import time
 
 from palisade.verification.check import differences, require
 from palisade.verification.programs import expected_places, listening, running_flags, unit_flags
+from palisade.verification.waiting import read_until
 
 AUDIT_SECONDS = 5
-LOOK_SECONDS = 0.2
 KEYS = "/etc/palisade/cluster/keys"
 STORE = ("https://127.0.0.1:2379", f"{KEYS}/etcd-ca.crt", f"{KEYS}/apiserver-etcd.crt", f"{KEYS}/apiserver-etcd.key")
 
@@ -111,11 +110,8 @@ def test_audit_log(control, observation, readings, cluster):
 
 def _audited(readings, log, word):
     """What the audit log says about requests with this word; it is written within moments of the answer."""
-    deadline = time.monotonic() + AUDIT_SECONDS
-    while not (lines := readings.afresh().output(f"grep --no-filename {word} {log} || true").splitlines()):
-        if time.monotonic() > deadline:
-            break
-        time.sleep(LOOK_SECONDS)
+    question = f"grep --no-filename {word} {log} || true"
+    lines = read_until(lambda: readings.afresh().output(question).splitlines(), bool, seconds=AUDIT_SECONDS)
     return [
         {
             "level": entry["level"],

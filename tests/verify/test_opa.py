@@ -1,12 +1,11 @@
 """OPA beside Envoy: its bundle, what it decides, what it writes down, and whom it answers."""
 
-import time
-
 import yaml
 
 from palisade.verification import edge, inside, port_forward, registry_pods
 from palisade.verification.check import differences, require
 from palisade.verification.signed_bundle import read_bundle
+from palisade.verification.waiting import read_until
 
 HTTP = 8282
 BUNDLES = 8283
@@ -58,14 +57,15 @@ def test_decision(control, observation, readings, cluster):
     revision = read_bundle(archive, key).revision
     wanted = {**control.expected["decision"], "bundle_revision": revision}
     observation.file = {"bundle_revision": revision}
-    deadline = time.monotonic() + ROLLOUT_SECONDS
-    while True:
+
+    def asked():
         pod = inside.registry_pod(cluster, readings.afresh())
-        observation.runtime = dict(pod.decision())
-        if observation.runtime.get("bundle_revision", revision) == revision or time.monotonic() > deadline:
-            break
-        time.sleep(1)  # between two questions
-    require(differences(wanted, observation.runtime, source=f"OPA's answer in {pod.name}"))
+        return pod.name, dict(pod.decision())
+
+    pod, observation.runtime = read_until(
+        asked, lambda found: found[1].get("bundle_revision", revision) == revision, seconds=ROLLOUT_SECONDS
+    )
+    require(differences(wanted, observation.runtime, source=f"OPA's answer in {pod}"))
 
 
 def test_log(control, observation, cluster):
