@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,8 +27,9 @@ REGISTRY_TAINT: Mapping[str, str] = {"key": ROLE_LABEL, "value": REGISTRY_ROLE, 
 """Keeps every pod away from registry nodes that does not say it belongs there."""
 EMPTY_AFTER = "1m"
 """How long a node may stand empty: longer than a rollout leaves it without its pod."""
-DRAIN_AT_MOST = "1h"
-"""After this long a node that is to go goes, whatever holds it: no node outlives its expiry by more."""
+DRAINED_PER_HOUR = 10
+"""So many nodes are drained in an hour when all go at the same time: the registry's disruption budget lets one pod go
+after the other, and a fresh node with a running pod takes some three minutes; twice that is allowed."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,16 @@ class ExistingNodes(Component):
         self.register_outputs({"nodes": self.accepted})
 
 
+def drain_at_most(scale: Scale) -> str:
+    """After how long a node that is to go goes, whatever holds it; no node outlives its expiry by more.
+
+    Nodes that were made together expire together, and Karpenter asks no budget about that: the last one waits for all
+    others. A node that is not empty by then is ended with its pod.
+    """
+    nodes = scale.clusters * scale.nodes_per_cluster
+    return f"{math.ceil(nodes / DRAINED_PER_HOUR)}h"
+
+
 def node_pool_spec(cluster: str, args: NodePoolsArgs) -> dict[str, Any]:
     """The specification of a NodePool (``karpenter.sh/v1``).
 
@@ -103,7 +115,7 @@ def node_pool_spec(cluster: str, args: NodePoolsArgs) -> dict[str, Any]:
                 "requirements": [_one_of(key, values) for key, values in _requirements(args).items()],
                 "taints": [dict(REGISTRY_TAINT)],
                 "expireAfter": f"{args.expiry_hours}h",
-                "terminationGracePeriod": DRAIN_AT_MOST,
+                "terminationGracePeriod": drain_at_most(args.scale),
             },
         },
         "disruption": {

@@ -20,6 +20,17 @@ from palisade.yaml_file import read_yaml
 
 ADMISSION = POLICIES / "admission"
 
+_JUDGED = ("object.?spec", "object.?data", "object.?template", "object.metadata.?labels")
+"""The parts of objects that rules look at."""
+_ONLY_FINALIZERS = " && ".join(
+    [
+        "has(object.metadata.deletionTimestamp)",
+        *(f"{part} == {part.replace('object', 'oldObject')}" for part in _JUDGED),
+    ]
+)
+"""What is being deleted has to lose its finalizers, whatever it looks like; until then it acts, so nothing else of it
+goes unjudged. A new object is never being deleted: the API server sees to that before it asks."""
+
 
 class Subject(Section):
     """Which objects a policy is asked about."""
@@ -128,8 +139,7 @@ def _spec(rule: Rule, part: Part, settings: PolicySettings) -> Mapping[str, Any]
     return {
         "failurePolicy": "Fail",
         "matchConstraints": {"resourceRules": [{**dict(entry), **asked} for entry in subject.resource_rules]},
-        # What is being deleted has to lose its finalizers, whatever it looks like.
-        "matchConditions": [{"name": "not-being-deleted", "expression": "!has(object.metadata.deletionTimestamp)"}],
+        "matchConditions": [{"name": "not-only-finalizers", "expression": f"!({_ONLY_FINALIZERS})"}],
         "variables": [{"name": name, "expression": text} for name, text in _used(variables).items()],
         "validations": validations,
     }

@@ -42,6 +42,30 @@ GATEWAYS = {
     },
 }
 
+PLACE = "palisade-registry"
+NOT_PRIVATE = {"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"protocol": "TCP", "port": 5432}]}
+CHANGES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "Deployment": ({"template": {"spec": {"hostPID": True}}}, {"revisionHistoryLimit": 5}),
+    "NetworkPolicy": ({"ingress": [NOT_PRIVATE]}, {"podSelector": {"matchLabels": {"app": "later"}}}),
+    "Service": ({"type": "LoadBalancer", "ports": [{"port": 22}]}, {"sessionAffinity": "ClientIP"}),
+}
+"""Of a kind, what breaks a rule when it comes later, and another change that breaks none."""
+
+
+def allowed_object(kind: str) -> dict[str, Any]:
+    """An object of the kind that no rule refuses, and that nothing of the cluster removes when it is deleted."""
+    manifest: dict[str, Any] = {"kind": kind, "metadata": {"name": "later", "namespace": PLACE}}
+    manifest["metadata"]["finalizers"] = ["palisade.dev/test"]
+    if kind == "Deployment":
+        labels = {"app": "later"}
+        template = {"metadata": {"labels": labels}, "spec": allowed_pod()["spec"]}
+        spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+        return {**manifest, "apiVersion": "apps/v1", "spec": spec}
+    if kind == "Service":
+        return {**manifest, "apiVersion": "v1", "spec": {"selector": {"app": "later"}, "ports": [{"port": 8443}]}}
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": []}
+    return {**manifest, "apiVersion": "networking.k8s.io/v1", "spec": spec}
+
 
 def namespace(name: str, **labels: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
@@ -131,6 +155,28 @@ class TestPoliciesOfTheStack:
         enforced.core().delete_namespaced_config_map(name, place)
         assert refusal is not None
         assert refusal.message.startswith("retention_days: '364' is too short")
+
+    @pytest.mark.parametrize("kind", CHANGES)
+    def test_a_change_is_refused_as_long_as_the_object_is_there(self, enforced: Cluster, kind: str) -> None:
+        """Also while it is being deleted: a Service serves and a NetworkPolicy admits until its last finalizer goes."""
+        broken, harmless = CHANGES[kind]
+        made = allowed_object(kind)
+        api = enforced.resource(made)
+
+        def change(**body: Any) -> Refusal | None:
+            kinds = {"content_type": "application/merge-patch+json", "name": "later", "namespace": PLACE}
+            return refusal_of(lambda: api.patch(body=body, **kinds))
+
+        enforced.create(made)
+        before = (change(spec=harmless), change(spec=broken))
+        api.delete("later", PLACE)
+        assert api.get("later", PLACE).metadata.deletionTimestamp
+        while_deleted = change(spec=broken)
+        last = change(metadata={"finalizers": None})
+        assert (before[0], last) == (None, None)
+        assert before[1] is not None
+        assert while_deleted == before[1]
+        wait_until(lambda: not [one for one in api.get(namespace=PLACE).items if one.metadata.name == "later"], kind)
 
     @pytest.mark.parametrize("is_privileged", [True, False])
     def test_a_container_for_debugging_is_judged_too(self, enforced: Cluster, *, is_privileged: bool) -> None:

@@ -42,6 +42,13 @@ NODE = {
     },
     "spec": {"taints": [{"key": "palisade.dev/role", "value": "registry", "effect": "NoSchedule"}]},
 }
+ORDINARY_NODE = {
+    "apiVersion": "v1",
+    "kind": "Node",
+    "metadata": {"name": "ordinary-1", "labels": {"topology.kubernetes.io/zone": "local-a"}},
+    "spec": {"taints": [{"key": "somebody.example/kept", "effect": "NoSchedule"}]},
+}
+"""Every cluster outside local has such nodes: for CoreDNS, cert-manager, Karpenter and whatever else."""
 
 
 PROVEN = (
@@ -97,7 +104,7 @@ def cluster(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         assert found is not None
         access = replace(found, kubeconfig=plane.kubeconfig, context=context)
         with Cluster(access, lambda: declared) as cluster:
-            for manifest in [*declared, NODE]:
+            for manifest in [*declared, NODE, ORDINARY_NODE]:
                 apply(cluster._resources, manifest)
             yield cluster
 

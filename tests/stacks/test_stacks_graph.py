@@ -166,6 +166,14 @@ def test_a_node_of_karpenter_is_a_machine_of_4_vcpu_and_16_gib_for_the_registry_
     }
 
 
+@pytest.mark.parametrize(("rps", "hours"), [(5_000, 1), (50_000, 2), (120_000, 3)])
+def test_nodes_that_expire_together_are_given_time_for_one_pod_after_the_other(rps: int, hours: int) -> None:
+    clusters, nodes = SCALES[rps]
+    assert clusters * nodes <= 10 * hours
+    pools = of_kind(graph_of("prod", rps), "NodePool").values()
+    assert {pool.inputs["spec"]["template"]["spec"]["terminationGracePeriod"] for pool in pools} == {f"{hours}h"}
+
+
 def test_memory_is_asked_for_as_the_cloud_writes_it() -> None:
     fleet = shipped_fleet("prod")
     labels = {
