@@ -20,14 +20,10 @@ from palisade.yaml_file import read_yaml
 
 ADMISSION = POLICIES / "admission"
 
-_JUDGED = ("object.?spec", "object.?data", "object.?template", "object.metadata.?labels")
+_JUDGED = (".?spec", ".?data", ".?template", ".metadata.?labels")
 """The parts of objects that rules look at."""
-_ONLY_FINALIZERS = " && ".join(
-    [
-        "has(object.metadata.deletionTimestamp)",
-        *(f"{part} == {part.replace('object', 'oldObject')}" for part in _JUDGED),
-    ]
-)
+_UNCHANGED = [f"object{part} == oldObject{part}" for part in _JUDGED]
+_ONLY_FINALIZERS = " && ".join(["has(object.metadata.deletionTimestamp)", *_UNCHANGED])
 """What is being deleted has to lose its finalizers, whatever it looks like; until then it acts, so nothing else of it
 goes unjudged. A new object is never being deleted: the API server sees to that before it asks."""
 
