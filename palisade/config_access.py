@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator
 
 from palisade.config_values import matches
-from palisade.validation import Problem, RefusedError, Section, whole_number
+from palisade.validation import Allowed, Problem, RefusedError, Section, whole_number
 
 TOKEN_HEADER = "authorization"  # noqa: S105 - the name of a header
 OWN_HEADERS = "x-palisade-"
@@ -49,6 +50,18 @@ Connections = Annotated[int, whole_number(100, 100_000, "connections")]
 HeapMebibytes = Annotated[int, whole_number(64, 8_192, "MiB")]
 
 
+class DecisionLog(StrEnum):
+    """Who writes each decision down."""
+
+    ENVOY = "envoy"
+    """Envoy, in its record of the request: the decision's ID, rule, route and bundle."""
+    ENVOY_AND_OPA = "envoy-and-opa"
+    """OPA as well, in a log of its own. That takes four tenths of its processor time."""
+
+
+DecisionLogChoice = Annotated[DecisionLog, Allowed('"envoy", "envoy-and-opa"', types=(str, DecisionLog))]
+
+
 class Tokens(Section):
     """Whose bearer tokens the edge accepts (OpenID Connect)."""
 
@@ -69,6 +82,8 @@ class Access(Section):
     """How long OPA may take for a decision, in milliseconds; after that the answer is 503."""
     request_timeout_seconds: RequestSeconds = 15
     """How long the service behind an API may take for its answer, in seconds."""
+    decision_log: DecisionLogChoice = DecisionLog.ENVOY
+    """Who writes each decision down: Envoy in its record of the request, or OPA as well, as a second witness."""
     maximum_connections: Connections = 20_000
     """How many connections one Envoy keeps open; further ones are refused."""
     envoy_heap_mib: HeapMebibytes = 1_024

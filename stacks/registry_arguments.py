@@ -13,6 +13,7 @@ from palisade.access_path.model import access_path
 from palisade.access_path.rendering import BOOTSTRAP, envoy_arguments, render_envoy
 from palisade.bundle.build import KEY_FILE, bundle_file
 from palisade.config import FleetConfiguration
+from palisade.config_access import DecisionLog
 from palisade.config_cluster import Cluster
 from palisade.errors import ConfigurationError
 from palisade.fleet import HostGroup
@@ -68,7 +69,13 @@ def registry_arguments(configuration: FleetConfiguration, cluster: Cluster) -> R
         environment={OPA: opa.ENVIRONMENT},
         files={
             ENVOY: render_envoy(path),
-            OPA: opa.render_opa(opa.OpaSettings(environment=environment, verification_key=key)),
+            OPA: opa.render_opa(
+                opa.OpaSettings(
+                    environment=environment,
+                    verification_key=key,
+                    decision_log=path.access.decision_log is DecisionLog.ENVOY_AND_OPA,
+                )
+            ),
         },
         read_at_start={ENVOY: (BOOTSTRAP,), OPA: (opa.CONFIGURATION, *opa.OWN_POLICIES)},
         databases=tuple(str(host.address) for host in configuration.hosts_in(HostGroup.DATABASE)),

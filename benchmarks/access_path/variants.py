@@ -50,6 +50,7 @@ class OwnEdge(Edge):
     """Ours as the fleet runs it: the signed bundle comes from Envoy, and the service is the one of all variants."""
 
     upstream: ClassVar[int]
+    decision_log: ClassVar[bool] = False
 
     def start_opa(self) -> None:
         """Start OPA as in a registry pod."""
@@ -70,6 +71,7 @@ class OwnEdge(Edge):
             bundle_url=f"http://127.0.0.1:{model.ports.bundle}",
             socket=model.places.policy_socket,
             persistence_directory=str(folder / "kept"),
+            decision_log=self.decision_log,
         )
         for name, text in render_opa(settings).items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -79,6 +81,12 @@ class OwnEdge(Edge):
             "opa", ["env", *(f"{name}={value}" for name, value in ENVIRONMENT.items()), *command], self.directory
         )
         self.opa.wait_until(lambda: status(health, "/health") == 200, READY_SECONDS)  # noqa: PLR2004
+
+
+class OwnEdgeWithTwoLogs(OwnEdge):
+    """The same where OPA logs each decision as well."""
+
+    decision_log = True
 
 
 @contextmanager
@@ -121,25 +129,22 @@ def variants(directory: Path) -> Iterator[list[Variant]]:
             )
         )
         OwnEdge.upstream = upstream
-        (directory / "own").mkdir()
-        own = stack.enter_context(edge(directory / "own", access=PATIENT, kind=OwnEdge))
-
-        def answered() -> bool:
-            return own.client().ask(PATH, headers=own.bearer("compliance_officer")).status == HTTPStatus.OK
-
-        own.wait_until(answered, 60)
-        found.append(
-            Variant(
-                "Palisade",
-                Target(
-                    f"https://127.0.0.1:{own.model.ports.apis}{PATH}",
-                    own.directory / "keys/authority.crt",
-                    own.bearer("compliance_officer", exp=int(time.time()) + 3600),
-                ),
-                {"Envoy": own.envoy.pid, "OPA": own.opa.pid},
-            )
-        )
+        for title, ours in (("Palisade", OwnEdge), ("Palisade, OPA logs as well", OwnEdgeWithTwoLogs)):
+            (directory / ours.__name__).mkdir()
+            own = stack.enter_context(edge(directory / ours.__name__, access=PATIENT, kind=ours))
+            found.append(_own(title, own))
         yield found
+
+
+def _own(title: str, own: Edge) -> Variant:
+    def answered() -> bool:
+        return own.client().ask(PATH, headers=own.bearer("compliance_officer")).status == HTTPStatus.OK
+
+    own.wait_until(answered, 60)
+    address = f"https://127.0.0.1:{own.model.ports.apis}{PATH}"
+    token = own.bearer("compliance_officer", exp=int(time.time()) + 3600)
+    target = Target(address, own.directory / "keys/authority.crt", token)
+    return Variant(title, target, {"Envoy": own.envoy.pid, "OPA": own.opa.pid})
 
 
 def _template() -> Template:

@@ -43,6 +43,8 @@ class OpaSettings:
     persistence_directory: str = "/var/lib/opa"
     polling_seconds: tuple[int, int] = (20, 30)
     """How long OPA waits between two looks at the bundle, at least and at most."""
+    decision_log: bool = False
+    """Whether OPA logs each decision; Envoy records them all."""
 
 
 def render_opa(settings: OpaSettings) -> Mapping[str, str]:
@@ -57,6 +59,7 @@ def render_opa(settings: OpaSettings) -> Mapping[str, str]:
         opa_socket=settings.socket,
         opa_persistence_directory=settings.persistence_directory,
         opa_polling_seconds=settings.polling_seconds,
+        opa_decision_log=settings.decision_log,
     )
     own = {name: (_POLICIES / place).read_text(encoding="utf-8") for name, place in OWN_POLICIES.items()}
     return {CONFIGURATION: configuration, **own}

@@ -162,6 +162,7 @@ class Beside:
             socket=str(self.socket),
             persistence_directory=str(self.directory / "kept"),
             polling_seconds=(1, 1),
+            decision_log=True,
         )
         for name, text in render_opa(settings).items():
             (self.directory / name).write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,14 @@ def test_the_configuration() -> None:
                 "skip-request-body-parse": True,
             }
         },
-        "decision_logs": {"console": True, "mask_decision": "system/log/mask"},
     }
+
+
+def test_decisions_are_logged_by_opa_where_that_is_wanted() -> None:
+    files = render_opa(replace(SETTINGS, decision_log=True))
+    logged = yaml.safe_load(files["opa.yaml"])
+    assert logged.pop("decision_logs") == {"console": True, "mask_decision": "system/log/mask"}
+    assert logged == yaml.safe_load(render_opa(SETTINGS)["opa.yaml"])
 
 
 def test_a_pod_and_a_host_get_the_same_files() -> None:

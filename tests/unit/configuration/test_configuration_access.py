@@ -75,13 +75,15 @@ BAD = [
         "a whole number of milliseconds from 10 to 1,000",
     ),
     Bad("access.request_timeout_seconds", 0, "0 is not allowed.", "a whole number of seconds from 1 to 300"),
+    Bad("access.decision_log", "opa", "'opa' is not allowed.", '"envoy", "envoy-and-opa"'),
     Bad("access.maximum_connections", 99, "99 is not allowed.", "a whole number of connections from 100 to 100,000"),
     Bad("access.envoy_heap_mib", "1Gi", "'1Gi' is not allowed.", "a whole number of MiB from 64 to 8,192"),
     Bad(
         "access.failure_mode",
         "allow",
         "This key is not known.",
-        "required_headers, policy_timeout_milliseconds, request_timeout_seconds, maximum_connections, envoy_heap_mib",
+        "required_headers, policy_timeout_milliseconds, request_timeout_seconds, decision_log, maximum_connections, "
+        "envoy_heap_mib",
     ),
 ]
 
