@@ -20,6 +20,8 @@ _SINKS: Mapping[str, Mapping[str, Any]] = {
     "syslog": {"host": "siem.example.com"},
 }
 _OTHER_WAYS: Mapping[str, Mapping[str, Any]] = {
+    # Never alone: its plugin drops what Datadog refuses (docs/fluentd.md).
+    "datadog": {"s3": _SINKS["s3"], "datadog": _SINKS["datadog"]},
     "s3-elsewhere": {"s3": {**_SINKS["s3"], "endpoint": "objects.example.com", "port": 9000, "prefix": "a/b"}},
     "kafka-plain": {"kafka": {**_SINKS["kafka"], "login": "plain"}},
     "syslog-tcp": {"syslog": {**_SINKS["syslog"], "transport": "tcp"}},

@@ -64,6 +64,12 @@ def test_nothing_is_ever_dropped(root: Element, text: str) -> None:
         assert output.one("secondary").type == "secondary_file"
 
 
+def test_what_splunk_refuses_is_sent_again() -> None:
+    stores = [each for text in SAMPLES.values() for each in parse(text).each("store") if each.type == "splunk_hec"]
+    assert stores
+    assert {store.parameters["consume_chunk_on_4xx_errors"] for store in stores} == {"false"}
+
+
 def test_buffers_positions_and_what_was_refused_have_a_place_of_their_own_on_the_node(root: Element) -> None:
     named = ("path", "directory", "pos_file")
     sections = root.each("buffer", "secondary", "source")
