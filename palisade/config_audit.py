@@ -149,7 +149,7 @@ class DatadogSink(Sink):
 
 
 class SyslogSink(Sink):
-    """A SIEM that takes syslog (RFC 5424 over TCP). It has no Secret."""
+    """A SIEM that takes syslog as RFC 3164 has it, one line for each record, over TCP. It has no Secret."""
 
     host: ServerName
     """The server that takes the records."""

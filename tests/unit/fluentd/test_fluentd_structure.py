@@ -47,6 +47,8 @@ def test_every_plugin_has_what_it_needs_and_nothing_that_it_does_not_know(root: 
         given = {name for name in section.parameters if not name.startswith("@")}
         assert set(known["needs"]) <= given, (section.type, set(known["needs"]) - given)
         assert given <= {*known["needs"], *known["knows"]}, (section.type, given)
+        for name, allowed in known.get("values", {}).items():
+            assert section.parameters.get(name) in {None, *allowed}, (section.type, name)
         assert {inner.name for inner in section.sections} <= {*known.get("sections", ())}, section.type
 
 
