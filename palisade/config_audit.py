@@ -177,7 +177,8 @@ class AuditSinks(Section):
     syslog: SyslogSink | None = None
     """A SIEM that takes syslog."""
     private_authority: ObjectName | None = None
-    """A ConfigMap in palisade-agents whose key ca.crt has the authorities of the sinks. Default: the public ones."""
+    """A ConfigMap in palisade-agents whose key ca.crt has the authorities of the sinks, but for Datadog and buckets of
+    Amazon, which show public ones. Default: the public ones."""
 
     @model_validator(mode="after")
     def _some_sink_loses_nothing(self) -> AuditSinks:

@@ -152,6 +152,27 @@ def test_certificates_are_verified_everywhere(root: Element, text: str) -> None:
             assert output.parameters.get("tls", "false") == ("true" if "ca_file" in output.parameters else "false")
 
 
+PUBLIC, PRIVATE = "/etc/ssl/certs/ca-certificates.crt", "/etc/palisade/authority/ca.crt"
+
+
+@pytest.mark.parametrize(
+    ("sample", "authorities"),
+    [
+        ("all", {PUBLIC}),
+        ("all-private", {PRIVATE}),
+        ("s3", set()),
+        ("s3-elsewhere", {PUBLIC}),
+        ("s3-elsewhere-private", {PRIVATE}),
+    ],
+)
+def test_a_private_authority_is_that_of_every_sink_that_can_have_one(sample: str, authorities: set[str]) -> None:
+    named = ("ca_file", "ssl_ca_cert", "ssl_ca_bundle")
+    outputs = list(buffered(parse(SAMPLES[f"sample-{sample}.conf"])))
+    given = {each.type: {each.parameters[key] for key in named if key in each.parameters} for each in outputs}
+    assert set().union(*given.values()) == authorities
+    assert {name for name, files in given.items() if not files} <= {"datadog", "s3"}
+
+
 def test_secrets_come_from_the_environment_alone(root: Element, text: str) -> None:
     secret = {"user", "password", "username", "aws_key_id", "aws_sec_key", "hec_token", "api_key"}
     for output in buffered(root):
