@@ -7,11 +7,11 @@ from enum import StrEnum
 from ipaddress import IPv4Network
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from palisade.config_cluster import ObjectName
 from palisade.config_values import Port, RegionName, matches
-from palisade.validation import Allowed, Problem, RefusedError, Section
+from palisade.validation import Allowed, Problem, RefusedError, Section, refuse
 
 _SMALLEST_PREFIX = 8
 
@@ -137,7 +137,10 @@ class SplunkSink(Sink):
 
 
 class DatadogSink(Sink):
-    """Datadog's log intake, over TLS. Its Secret ``audit-datadog`` has the key api_key."""
+    """Datadog's log intake, over TLS. Its Secret ``audit-datadog`` has the key api_key.
+
+    It is never the only sink: its plugin drops what Datadog answers with a client error, such as 403.
+    """
 
     host: ServerName
     """The intake of the account's region, such as http-intake.logs.datadoghq.eu."""
@@ -146,7 +149,7 @@ class DatadogSink(Sink):
 
 
 class SyslogSink(Sink):
-    """A SIEM that takes syslog (RFC 5424 over TCP). It has no Secret."""
+    """A SIEM that takes syslog as RFC 3164 has it, one line for each record, over TCP. It has no Secret."""
 
     host: ServerName
     """The server that takes the records."""
@@ -174,7 +177,16 @@ class AuditSinks(Section):
     syslog: SyslogSink | None = None
     """A SIEM that takes syslog."""
     private_authority: ObjectName | None = None
-    """A ConfigMap in palisade-agents whose key ca.crt has the authorities of the sinks. Default: the public ones."""
+    """A ConfigMap in palisade-agents whose key ca.crt has the authorities of the sinks, but for Datadog and buckets of
+    Amazon, which show public ones. Default: the public ones."""
+
+    @model_validator(mode="after")
+    def _some_sink_loses_nothing(self) -> AuditSinks:
+        if [name for name, _ in self.each()] == ["datadog"]:
+            what = "Datadog is the only sink, and its plugin drops what Datadog refuses, for example with 403."
+            remedy = "add a sink that takes every record or blocks, such as s3"
+            refuse([Problem(("datadog",), what, "datadog beside another sink", remedy)])
+        return self
 
     def each(self) -> Iterator[tuple[str, Sink]]:
         """The sinks that are configured, by their kind."""

@@ -31,6 +31,17 @@ FOR_LOGS = ("elasticsearch", "opensearch", "splunk", "datadog")
 """The kinds of sinks that logs of containers go to as well: those that people search. What cannot be deleted gets audit
 records only."""
 
+DOCUMENT_OF = ("elasticsearch", "opensearch")
+"""The kinds of sinks in which a record is a document with an identifier."""
+IDENTITY = (
+    *("record_id", "stream", "log"),
+    *("auditID", "stage", "requestReceivedTimestamp", "stageTimestamp", "verb", "requestURI"),
+    *("user", "sourceIPs", "userAgent", "node"),
+)
+"""The fields that tell one audit record from another, beside its time and the file that it was read from: Envoy's own
+identifier; of a line that is no record its text; and of a record of the API server more than auditID, which clients may
+choose (the header Audit-ID): with auditID alone, one could hide all records but the first."""
+
 
 def secret_name(sink: str) -> str:
     """The name of the Secret of a sink."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from palisade.fluentd.model import FLUSH_SECONDS, HEALTH_PORT, LOGS_PREFIX, PREFIX, Fluentd, variable
+from palisade.fluentd.model import (
+    DOCUMENT_OF,
+    FLUSH_SECONDS,
+    HEALTH_PORT,
+    IDENTITY,
+    LOGS_PREFIX,
+    PREFIX,
+    Fluentd,
+    variable,
+)
 from palisade.templates import TEMPLATES
 
 CONFIGURATION = "fluent.conf"
@@ -29,6 +38,8 @@ def render_fluentd(model: Fluentd) -> str:
         "limits": model.limits,
         "flush_seconds": FLUSH_SECONDS,
         "health_port": HEALTH_PORT,
+        "document_of": DOCUMENT_OF,
+        "identity": IDENTITY,
         "prefixes": {"audit": PREFIX, "logs": LOGS_PREFIX},
     }
     return environment.get_template(f"{CONFIGURATION}.j2").render(names)

@@ -19,8 +19,12 @@ _SINKS: Mapping[str, Mapping[str, Any]] = {
     "datadog": {"host": "http-intake.logs.datadoghq.eu"},
     "syslog": {"host": "siem.example.com"},
 }
+_OWN_BUCKET = {**_SINKS["s3"], "endpoint": "objects.example.com", "port": 9000, "prefix": "a/b"}
 _OTHER_WAYS: Mapping[str, Mapping[str, Any]] = {
-    "s3-elsewhere": {"s3": {**_SINKS["s3"], "endpoint": "objects.example.com", "port": 9000, "prefix": "a/b"}},
+    # Never alone: its plugin drops what Datadog refuses (docs/fluentd.md).
+    "datadog": {"s3": _SINKS["s3"], "datadog": _SINKS["datadog"]},
+    "s3-elsewhere": {"s3": _OWN_BUCKET},
+    "s3-elsewhere-private": {"s3": _OWN_BUCKET, "private_authority": "audit-authority"},
     "kafka-plain": {"kafka": {**_SINKS["kafka"], "login": "plain"}},
     "syslog-tcp": {"syslog": {**_SINKS["syslog"], "transport": "tcp"}},
     "all-private": {**_SINKS, "private_authority": "audit-authority"},

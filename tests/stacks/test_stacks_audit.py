@@ -182,7 +182,13 @@ def test_it_fits_into_what_a_registry_node_keeps_free() -> None:
     assert int(asked["memory"].removesuffix("Mi")) < free.daemonsets.memory_mib
 
 
-def test_a_private_authority_is_mounted() -> None:
-    spec = pod("fluentd", run_program("prod", with_sinks("prod", private_authority="audit-authority")))
+def test_a_private_authority_is_mounted_where_every_sink_looks_for_it() -> None:
+    bucket = {**SINKS["s3"], "endpoint": "objects.example.com"}
+    found = run_program("prod", with_sinks("prod", s3=bucket, private_authority="audit-authority"))
+    spec = pod("fluentd", found)
+    (container,) = spec["containers"]
+    (mount,) = (each for each in container["volumeMounts"] if each["name"] == "authority")
+    text = of_kind(found, "ConfigMap")["fluentd"].inputs["data"]["fluent.conf"]
+    assert text.count(f"'{mount['mountPath']}/ca.crt'") == 4  # OpenSearch for audit records and for logs, S3, syslog
     (volume,) = (each for each in spec["volumes"] if each["name"] == "authority")
     assert volume["configMap"]["name"] == "audit-authority"

@@ -126,6 +126,13 @@ BAD = [
             ("syslog", {"host": "siem.example", "networks": ["0.0.0.0/0"]}, "networks.0", "of /8 or smaller"),
         )
     ),
+    Bad(
+        "audit.sinks",
+        {"datadog": {"networks": ["203.0.113.0/24"], "host": "http-intake.logs.datadoghq.eu"}},
+        "datadog beside another sink",
+        where="audit.sinks.datadog",
+        remedy="add a sink that takes every record or blocks, such as s3",
+    ),
     Bad("audit.sinks.loki", {}, "elasticsearch, opensearch, s3, kafka", where="audit.sinks.loki"),
     Bad("audit.sinks.private_authority", "Some CA", "the name of an object", where="audit.sinks.private_authority"),
     Bad("image_sources.tag", "0.1.0", "an image registry and a path in it", where="image_sources.repository"),

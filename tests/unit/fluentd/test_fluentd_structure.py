@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ PLUGINS = yaml.safe_load((Path(__file__).parent / "plugins.yaml").read_text(enco
 SAMPLES = render_samples("prod")
 KIND_OF = {"match": "output", "store": "output", "source": "source", "filter": "filter", "parse": "parse"}
 OUTPUT_OF = {"kafka": "kafka2", "splunk": "splunk_hec", "syslog": "remote_syslog"}
+SEARCH = {"elasticsearch", "opensearch"}
 
 
 @pytest.fixture(params=sorted(SAMPLES))
@@ -33,12 +34,21 @@ def root(text: str) -> Element:
 
 def buffered(root: Element) -> Iterator[Element]:
     """The outputs that keep records until a sink has taken them."""
-    return (each for each in root.each("store", "match") if each.type not in {"copy", "file"})
+    return (each for each in root.each("store", "match") if each.type not in {"copy", "file", "relabel"})
 
 
 def label(root: Element, name: str) -> Element:
     (found,) = (section for section in root.sections if (section.name, section.argument) == ("label", name))
     return found
+
+
+def outputs(root: Element, name: str) -> Iterator[Element]:
+    """The outputs that a label's records reach, through other labels too."""
+    for store in label(root, name).each("store"):
+        if store.type == "relabel":
+            yield from label(root, store.parameters["@label"]).each("match")
+        else:
+            yield store
 
 
 def test_every_plugin_has_what_it_needs_and_nothing_that_it_does_not_know(root: Element) -> None:
@@ -47,6 +57,8 @@ def test_every_plugin_has_what_it_needs_and_nothing_that_it_does_not_know(root: 
         given = {name for name in section.parameters if not name.startswith("@")}
         assert set(known["needs"]) <= given, (section.type, set(known["needs"]) - given)
         assert given <= {*known["needs"], *known["knows"]}, (section.type, given)
+        for name, allowed in known.get("values", {}).items():
+            assert section.parameters.get(name) in {None, *allowed}, (section.type, name)
         assert {inner.name for inner in section.sections} <= {*known.get("sections", ())}, section.type
 
 
@@ -62,6 +74,12 @@ def test_nothing_is_ever_dropped(root: Element, text: str) -> None:
         assert {"chunk_limit_size", "total_limit_size", "retry_max_interval"} <= set(buffer)
         assert not {"retry_timeout", "retry_max_times", "disable_chunk_backup"} & set(buffer)
         assert output.one("secondary").type == "secondary_file"
+
+
+def test_what_splunk_refuses_is_sent_again() -> None:
+    stores = [each for text in SAMPLES.values() for each in parse(text).each("store") if each.type == "splunk_hec"]
+    assert stores
+    assert {store.parameters["consume_chunk_on_4xx_errors"] for store in stores} == {"false"}
 
 
 def test_buffers_positions_and_what_was_refused_have_a_place_of_their_own_on_the_node(root: Element) -> None:
@@ -80,9 +98,9 @@ def test_every_sink_gets_audit_records_and_only_those_that_people_search_get_log
     root = parse(SAMPLES[f"sample-{variant}.conf"])
     kinds = [kind for kind, _ in VARIANTS[variant].each()]
     wanted = {OUTPUT_OF.get(kind, kind) for kind in kinds}
-    assert {store.type for store in label(root, "@AUDIT").each("store")} == wanted
+    assert {output.type for output in outputs(root, "@AUDIT")} == wanted
     searched = wanted & {"elasticsearch", "opensearch", "splunk_hec", "datadog"}
-    logs = {store.type for each in root.sections if each.argument == "@LOGS" for store in each.each("store")}
+    logs = {output.type for each in root.sections if each.argument == "@LOGS" for output in outputs(root, "@LOGS")}
     assert logs == searched
     labels = {source.parameters["@label"] for source in root.each("source") if "@label" in source.parameters}
     assert labels == {"@AUDIT", "@LOGS"} if searched else {"@AUDIT"}
@@ -126,15 +144,56 @@ def test_every_object_of_a_bucket_has_a_name_of_its_own_and_none_is_looked_for()
     assert "time" in store.one("buffer").argument
 
 
-def test_indexes_are_in_logstash_format_and_a_record_is_stored_once() -> None:
-    for kind in ("elasticsearch", "opensearch"):
-        root = parse(SAMPLES[f"sample-{kind}.conf"])
-        store = next(label(root, "@AUDIT").each("store"))
-        assert store.type == kind
-        assert (store.parameters["logstash_format"], store.parameters["logstash_prefix"]) == ("true", "api-audit")
-        (given,) = (each for each in label(root, "@AUDIT").each("filter") if each.type == f"{kind}_genid")
+@pytest.mark.parametrize("kind", sorted(SEARCH))
+def test_indexes_are_in_logstash_format_and_no_document_is_written_twice(kind: str) -> None:
+    root = parse(SAMPLES["sample-all.conf"])
+    for name, prefix in (("AUDIT", "api-audit"), ("LOGS", "api-audit-logs")):
+        own = label(root, f"@{name}_{kind.upper()}")
+        (store,), (given,) = own.each("match"), own.each("filter")
+        assert (store.type, given.type) == (kind, f"{kind}_genid")
+        assert (store.parameters["logstash_format"], store.parameters["logstash_prefix"]) == ("true", prefix)
         assert given.parameters["hash_id_key"] == store.parameters["id_key"]
         assert store.parameters["write_operation"] == "create"
+
+
+def test_what_a_search_cluster_refuses_for_now_reaches_no_other_sink() -> None:
+    """The plugins send such records in again at the start of the label that they are in (emit_stream of its router)."""
+    root = parse(SAMPLES["sample-all.conf"])
+    for section in root.sections:
+        within = [each.type for each in section.each("match", "store")]
+        assert len(within) == 1 or not {*within} & SEARCH, section.argument
+
+
+def document(given: Element, record: Mapping[str, object]) -> str:
+    """What the filter hashes (filter_seed_as_record of both plugins), with the tag and the time left out."""
+    assert given.parameters["use_record_as_seed"] == "true"
+    assert "record_id" not in given.parameters["hash_id_key"]  # Envoy's own stays as it is
+    return "_".join(str(record.get(key, "")) for key in given.parameters["record_keys"].split(","))
+
+
+ENVOY = {"record_id": "0b6f", "method": "GET", "status": 200, "kubernetes": {"pod_name": "registry-a"}}
+API_SERVER = {
+    "auditID": "chosen-by-the-client",
+    "stage": "ResponseComplete",
+    "requestReceivedTimestamp": "2026-11-22T13:00:00.000001Z",
+    "stageTimestamp": "2026-11-22T13:00:00.000002Z",
+    "verb": "get",
+    "requestURI": "/api/v1/namespaces/a/secrets/b",
+    "user": {"username": "somebody"},
+}
+
+
+@pytest.mark.parametrize("kind", sorted(SEARCH))
+def test_an_audit_record_that_is_read_again_is_the_same_document_and_another_one_is_not(kind: str) -> None:
+    root = parse(SAMPLES["sample-all.conf"])
+    (given,) = label(root, f"@AUDIT_{kind.upper()}").each("filter")
+    assert document(given, ENVOY) == document(given, {**ENVOY, "kubernetes": {}, "document_id": "of the first time"})
+    assert document(given, ENVOY) != document(given, {**ENVOY, "record_id": "0b70"})
+    assert document(given, {"stream": "stderr", "log": "a"}) != document(given, {"stream": "stderr", "log": "b"})
+    for key in API_SERVER:
+        assert document(given, API_SERVER) != document(given, {**API_SERVER, key: "another"}), key
+    (of_logs,) = label(root, f"@LOGS_{kind.upper()}").each("filter")
+    assert set(of_logs.parameters) == {"@type", "hash_id_key"}  # what containers write identifies nothing
 
 
 def test_certificates_are_verified_everywhere(root: Element, text: str) -> None:
@@ -142,6 +201,27 @@ def test_certificates_are_verified_everywhere(root: Element, text: str) -> None:
     for output in buffered(root):
         if output.type == "remote_syslog":
             assert output.parameters.get("tls", "false") == ("true" if "ca_file" in output.parameters else "false")
+
+
+PUBLIC, PRIVATE = "/etc/ssl/certs/ca-certificates.crt", "/etc/palisade/authority/ca.crt"
+
+
+@pytest.mark.parametrize(
+    ("sample", "authorities"),
+    [
+        ("all", {PUBLIC}),
+        ("all-private", {PRIVATE}),
+        ("s3", set()),
+        ("s3-elsewhere", {PUBLIC}),
+        ("s3-elsewhere-private", {PRIVATE}),
+    ],
+)
+def test_a_private_authority_is_that_of_every_sink_that_can_have_one(sample: str, authorities: set[str]) -> None:
+    named = ("ca_file", "ssl_ca_cert", "ssl_ca_bundle")
+    outputs = list(buffered(parse(SAMPLES[f"sample-{sample}.conf"])))
+    given = {each.type: {each.parameters[key] for key in named if key in each.parameters} for each in outputs}
+    assert set().union(*given.values()) == authorities
+    assert {name for name, files in given.items() if not files} <= {"datadog", "s3"}
 
 
 def test_secrets_come_from_the_environment_alone(root: Element, text: str) -> None:
