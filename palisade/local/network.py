@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from palisade.local.processes import attempt
+from palisade.local.programs import find_program
 
 NetworksInUse = tuple[tuple[str, IPv4Network], ...]
 """Interface name and network; the default route is not one of them."""
@@ -15,7 +16,10 @@ NetworksInUse = tuple[tuple[str, IPv4Network], ...]
 
 def networks_in_use() -> NetworksInUse:
     """The networks that routes of this machine lead to; none where ``ip`` is missing (it is installed then)."""
-    found = attempt(("ip", "-json", "-4", "route", "show", "table", "all"))
+    program = find_program("ip")
+    if program is None:
+        return ()
+    found = attempt((program, "-json", "-4", "route", "show", "table", "all"))
     return parse_routes(found.output) if found.succeeded else ()
 
 

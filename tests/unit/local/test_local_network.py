@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from local_samples import places
 
-from palisade.local.network import definition, gateway, parse_routes
+from palisade.local import network, own_addresses
+from palisade.local.machine import read_machine
+from palisade.local.network import definition, gateway, networks_in_use, parse_routes
 from palisade.local.places import Places
+from palisade.local.programs import find_program
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,25 @@ def test_networks_in_use_are_those_that_routes_lead_to(
 
 def test_no_answer_means_no_networks() -> None:
     assert parse_routes("") == ()
+
+
+def test_a_machine_without_ip_and_nft_is_read_and_has_nothing_to_forget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (network, own_addresses):
+        monkeypatch.setattr(module, "find_program", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert networks_in_use() == ()
+    assert read_machine(tmp_path).networks == ()
+    own_addresses.forget_addresses("palisade-0123ab")
+
+
+def test_programs_of_root_are_found_without_their_folder_in_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_program("no-such-program") is None
+    assert find_program("useradd") == "/usr/sbin/useradd"
 
 
 def test_the_machine_is_the_first_address_of_the_network() -> None:
