@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
     CONFIGURATION = 3
     """A configuration, inventory or waiver file is refused; nothing was touched."""
     MACHINE = 4
-    """This machine cannot do it: not root, too little memory or disk, a program or a subnet."""
+    """This machine cannot do it: not root, too little memory or disk, a program, port 53 or a subnet."""
     EXTERNAL = 5
     """A program or a host that Palisade called failed or did not answer."""
     INTERNAL = 70
