@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+import traceback
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -15,7 +17,7 @@ from palisade.commands.render import render
 from palisade.commands.tools import tools
 from palisade.commands.verify import verify
 from palisade.console import OutputFormat, print_error
-from palisade.errors import ExitCode, PalisadeError
+from palisade.errors import ExitCode, MachineError, PalisadeError
 
 application = typer.Typer(
     name="palisade",
@@ -48,6 +50,27 @@ def requested_output(arguments: Sequence[str]) -> OutputFormat:
     return OutputFormat.JSON if asked else OutputFormat.TEXT
 
 
+def unexpected(error: Exception) -> PalisadeError:
+    """What the user is told about an exception that no command explains.
+
+    A full disk is the machine's. Everything else is Palisade's own failure, and has its traceback on standard error.
+    """
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return MachineError(
+            f"The disk is full: {error.strerror}.",
+            where=error.filename and str(error.filename),
+            remedy="free disk space, then run the same command again; it goes on where it stopped",
+        )
+    traceback.print_exception(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return PalisadeError(
+        f"Palisade itself failed: {type(error).__name__}: {error}",
+        where=f"{last.filename}, line {last.lineno}",
+        remedy="run the same command again; if it fails again, report it with the traceback on standard error",
+        exit_code=ExitCode.INTERNAL,
+    )
+
+
 def main() -> None:
     """Run the command line and exit with an :class:`~palisade.errors.ExitCode`."""
     try:
@@ -57,6 +80,10 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the last one: Python's own exit code is 1, which means "no" here
+        explained = unexpected(error)
+        print_error(explained, requested_output(sys.argv[1:]))
+        sys.exit(explained.exit_code)
 
 
 if __name__ == "__main__":

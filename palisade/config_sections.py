@@ -25,7 +25,6 @@ from palisade.config_values import (
     PodMebibytes,
     PodMillicpu,
     PodNetwork,
-    Port,
     PrivateNetwork,
     PrivateNetworks,
     RecordBytes,
@@ -177,7 +176,10 @@ class Registry(Section):
 
 
 class Host(Section):
-    """A machine that Ansible hardens; in a local fleet, a machine that ``palisade local up`` starts."""
+    """A machine that Ansible hardens; in a local fleet, a machine that ``palisade local up`` starts.
+
+    Its SSH server listens at port 22, which is what the firewall of every host and the bastion let through.
+    """
 
     name: HostName
     """Unique in the environment."""
@@ -187,8 +189,6 @@ class Host(Section):
     """Its address in the fleet's network."""
     ssh_user: UserName = "palisade"
     """The login that operators and Ansible use."""
-    ssh_port: Port = 22
-    """The port of its SSH server."""
 
 
 class LocalFleet(Section):

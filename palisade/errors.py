@@ -20,9 +20,11 @@ class ExitCode(IntEnum):
     CONFIGURATION = 3
     """A configuration, inventory or waiver file is refused; nothing was touched."""
     MACHINE = 4
-    """This machine cannot do it: not root, too little memory or disk, a program, port or subnet."""
+    """This machine cannot do it: not root, too little memory or disk, a program, port 53 or a subnet."""
     EXTERNAL = 5
     """A program or a host that Palisade called failed or did not answer."""
+    INTERNAL = 70
+    """Palisade itself failed: a defect, or a system call that no command expects (EX_SOFTWARE of sysexits(3))."""
     INTERRUPTED = 130
     """Stopped with Ctrl-C; the same command goes on where it stopped."""
 

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from palisade.local.network import NetworksInUse, networks_in_use
+from palisade.local.network import NameServers, NetworksInUse, name_servers, networks_in_use
 from palisade.local.programs import missing_packages
 
 CAPABILITIES: dict[str, int] = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_MKNOD": 27}
@@ -35,6 +35,7 @@ class Machine:
         memory_mib: Memory that programs can still get, in MiB.
         disk_mib: Free space where the hosts' disks will be, in MiB.
         networks: IPv4 networks that this machine uses, each with the name of its interface.
+        name_servers: Addresses of this machine at which a program listens at port 53, each with the program.
     """
 
     root: bool
@@ -50,6 +51,7 @@ class Machine:
     memory_mib: int
     disk_mib: int
     networks: NetworksInUse
+    name_servers: NameServers
 
 
 def read_machine(disk: Path) -> Machine:
@@ -74,6 +76,7 @@ def read_machine(disk: Path) -> Machine:
         memory_mib=_available_memory(),
         disk_mib=shutil.disk_usage(_nearest(disk)).free // 2**20,
         networks=networks_in_use(),
+        name_servers=name_servers(),
     )
 
 

@@ -1,21 +1,29 @@
-"""The networks that this machine already uses, and the fleet's own."""
+"""The networks and the name servers that this machine already has, and the fleet's own network."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from palisade.local.processes import attempt
+from palisade.local.programs import find_program
 
 NetworksInUse = tuple[tuple[str, IPv4Network], ...]
 """Interface name and network; the default route is not one of them."""
+NameServers = tuple[tuple[str, str], ...]
+"""An address as ``ss`` shows it, and the program that listens there at port 53; ``*`` is every address."""
+_PROGRAM = re.compile(r'users:\(\("([^"]+)"')
 
 
 def networks_in_use() -> NetworksInUse:
     """The networks that routes of this machine lead to; none where ``ip`` is missing (it is installed then)."""
-    found = attempt(("ip", "-json", "-4", "route", "show", "table", "all"))
+    program = find_program("ip")
+    if program is None:
+        return ()
+    found = attempt((program, "-json", "-4", "route", "show", "table", "all"))
     return parse_routes(found.output) if found.succeeded else ()
 
 
@@ -28,6 +36,26 @@ def parse_routes(document: str) -> NetworksInUse:
             continue
         networks.append((route.get("dev", "a route"), IPv4Network(destination)))
     return tuple(networks)
+
+
+def name_servers() -> NameServers:
+    """What listens at port 53 of this machine, over UDP or TCP; none where ``ss`` is missing (it comes with ``ip``)."""
+    program = find_program("ss")
+    if program is None:
+        return ()
+    question = ("--no-header", "--numeric", "--listening", "--udp", "--tcp", "--processes", "sport = :53")
+    found = attempt((program, *question))
+    return parse_sockets(found.output) if found.succeeded else ()
+
+
+def parse_sockets(table: str) -> NameServers:
+    """Addresses and programs in the output of ``ss``, sorted; the program is empty where ``ss`` may not see it."""
+    sockets = set()
+    for line in table.splitlines():
+        address = line.split()[4].rpartition(":")[0].partition("%")[0]
+        user = _PROGRAM.search(line)
+        sockets.add((address, user[1] if user else ""))
+    return tuple(sorted(sockets))
 
 
 def gateway(network: IPv4Network) -> IPv4Address:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from palisade.fleet import Fleet, HostGroup
 from palisade.local.processes import attempt, run
+from palisade.local.programs import find_program
 
 
 def keep_addresses(table: str, fleet: Fleet) -> None:
@@ -36,6 +37,7 @@ def keep_addresses(table: str, fleet: Fleet) -> None:
 
 
 def forget_addresses(table: str) -> None:
-    """Remove the table, if there is one."""
-    if attempt(("nft", "list", "table", "ip", table)).succeeded:
-        run(("nft", "delete", "table", "ip", table))
+    """Remove the table, if there is one; without ``nft`` nobody has made one."""
+    program = find_program("nft")
+    if program is not None and attempt((program, "list", "table", "ip", table)).succeeded:
+        run((program, "delete", "table", "ip", table))

@@ -149,8 +149,15 @@ def follow(
 
 
 def become(arguments: Sequence[str]) -> None:
-    """Replace this process with a program that talks to the user's terminal; does not return."""
-    os.execvp(arguments[0], list(arguments))  # noqa: S606 - an argument list, no shell
+    """Replace this process with a program that talks to the user's terminal; does not return.
+
+    Raises:
+        PalisadeError: the program is not there.
+    """
+    try:
+        os.execvp(arguments[0], list(arguments))  # noqa: S606 - an argument list, no shell
+    except FileNotFoundError as error:
+        raise PalisadeError(f"The program {arguments[0]} is not there.", where=" ".join(arguments)) from error
 
 
 def write_whole(path: Path, text: str, mode: int = 0o600) -> None:

@@ -29,9 +29,15 @@ HELPER_DIRECTORIES = ("/usr/local/libexec/podman", "/usr/local/lib/podman", "/us
 """Where podman itself looks for netavark and aardvark-dns (containers.conf(5), helper_binaries_dir)."""
 
 
+def find_program(program: str) -> str | None:
+    """Where a program is: on PATH, where root's programs are, or where podman looks for its own; None if nowhere."""
+    directories = (*os.get_exec_path(), "/usr/sbin", "/sbin", *HELPER_DIRECTORIES)
+    return shutil.which(program, path=os.pathsep.join(directories))
+
+
 def missing_packages() -> tuple[str, ...]:
     """The Debian packages of the programs that are not there, sorted, each once."""
-    missing = (package for program, package in PACKAGES.items() if not _is_there(program))
+    missing = (package for program, package in PACKAGES.items() if find_program(program) is None)
     return tuple(sorted(set(missing)))
 
 
@@ -60,8 +66,3 @@ def install(packages: tuple[str, ...]) -> None:
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     run(("apt-get", "--quiet", "update"), environment=quiet, remedy="apt-get update")
     run(install_command(packages), environment=quiet, remedy=install_line(packages))
-
-
-def _is_there(program: str) -> bool:
-    directories = (*os.get_exec_path(), "/usr/sbin", "/sbin", *HELPER_DIRECTORIES)
-    return shutil.which(program, path=os.pathsep.join(directories)) is not None

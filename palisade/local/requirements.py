@@ -7,8 +7,11 @@ from ipaddress import IPv4Network
 
 from palisade.errors import MachineError
 from palisade.local.machine import Machine
+from palisade.local.network import gateway
 from palisade.local.programs import install_line
 
+EVERY_ADDRESS = frozenset({"*", "0.0.0.0"})  # noqa: S104 - how ss names them; nothing is bound
+"""Listening there keeps everybody else from the same port of any IPv4 address; ``[::]`` is every IPv6 address only."""
 PACKAGES_MIB = 500
 """Disk that the missing Debian packages take at most; podman and mmdebstrap with all they need are 300 MiB."""
 
@@ -22,6 +25,7 @@ class Needs:
         interface: The fleet's own bridge, which may be there already.
         memory_mib: Memory that must be free, in MiB; 0 for a fleet that runs already.
         disk_mib: Disk space that must be free, in MiB; 0 for a fleet that runs already.
+        names: Whether the fleet's name server is still to start, at port 53 of the bridge's address.
         may_install: Whether missing Debian packages may be installed.
     """
 
@@ -29,6 +33,7 @@ class Needs:
     interface: str
     memory_mib: int
     disk_mib: int
+    names: bool
     may_install: bool
 
 
@@ -43,6 +48,7 @@ class Shortcoming:
 def shortcomings(machine: Machine, needs: Needs) -> list[Shortcoming]:
     """Everything that keeps the fleet from running on this machine; empty if it can."""
     found = [*_rights(machine), *_kernel(machine), *_programs(machine, needs), *_room(machine, needs)]
+    found += _names(machine, needs)
     # An interface's own address and its network overlap with the fleet's alike: one of them says it.
     overlapping = {
         interface: network
@@ -105,6 +111,24 @@ def _programs(machine: Machine, needs: Needs) -> list[Shortcoming]:
         return []
     return [
         Shortcoming(f"Not installed: {', '.join(machine.missing_packages)}.", install_line(machine.missing_packages))
+    ]
+
+
+def _names(machine: Machine, needs: Needs) -> list[Shortcoming]:
+    if not needs.names:
+        return []
+    own = str(gateway(needs.network))
+    # Where the bridge is there already, it is the fleet's own name server that listens at its address.
+    bridge = any(interface == needs.interface for interface, _ in machine.networks)
+    in_the_way = EVERY_ADDRESS if bridge else EVERY_ADDRESS | {own}
+    programs = sorted({program or "a program" for address, program in machine.name_servers if address in in_the_way})
+    if not programs:
+        return []
+    return [
+        Shortcoming(
+            f"Port 53 of {own} is taken by {', '.join(programs)}; the fleet's name server listens there.",
+            "stop it, or let it listen at its own addresses only, such as 127.0.0.1 (ss -lntup 'sport = :53' shows it)",
+        )
     ]
 
 

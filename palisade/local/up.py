@@ -136,6 +136,7 @@ def _check(configuration: FleetConfiguration, places: Places, step: Step, *, may
         interface=places.network,
         memory_mib=0 if runs else local.memory_mib,
         disk_mib=0 if runs else local.disk_gib * 1024,
+        names=not runs,
         may_install=may_install,
     )
     require(machine, needs)

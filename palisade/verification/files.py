@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 
@@ -64,6 +65,20 @@ def attributes_of(readings: Readings, paths: tuple[str, ...]) -> Mapping[str, st
         mode, owner, path = line.split(" ", 2)
         found[path] = f"{mode.zfill(4)} {owner}"
     return found
+
+
+def file_systems_of(readings: Readings) -> tuple[str, ...]:
+    """Where the host's own file systems are mounted that can be written: ``/`` first, then each one on a disk.
+
+    What is in memory, what the kernel makes up, what comes over the network and what cannot be written is left out.
+    """
+    listed = readings.output("findmnt --list --json --output TARGET,SOURCE,FSTYPE,OPTIONS")
+    on_disks = {
+        mount["target"]
+        for mount in json.loads(listed)["filesystems"]
+        if "rw" in mount["options"].split(",") and (mount["source"].startswith("/dev/") or mount["fstype"] == "zfs")
+    }
+    return ("/", *sorted(on_disks - {"/"}))
 
 
 def unit_properties(readings: Readings, unit: str) -> Mapping[str, str]:

@@ -75,8 +75,9 @@ def effective(settings: Mapping[str, str], name: str) -> dict[str, str]:
     family, setting = pattern.groups()
     found = {}
     for key, value in settings.items():
-        head, _, interface = key.removesuffix(f".{setting}").rpartition(".")
-        if key.endswith(f".{setting}") and head == family and interface not in {"all", _LOOPBACK}:
+        # The name of an interface may have dots of its own (eth0.100).
+        interface = key.removeprefix(f"{family}.").removesuffix(f".{setting}")
+        if key == f"{family}.{interface}.{setting}" and interface not in {"all", _LOOPBACK}:
             everywhere = settings.get(f"{family}.all.{setting}", value)
             found[key] = value if interface == "default" else _combined(family, setting, everywhere, value)
     return found

@@ -27,13 +27,13 @@ def test_a_fleet_survives_being_saved_and_read(environment: str, checkout: Proje
 
 
 def test_the_fleet_has_every_host_as_it_is_configured() -> None:
-    document = changed(("hosts.1.ssh_user", "operator"), ("hosts.1.ssh_port", 2222))
+    document = changed(("hosts.1.ssh_user", "operator"))
     host = fleet_of(parse_configuration(document, environment="dev", file="f")).in_group(HostGroup.REGISTRY)[0]
     assert (host.name, str(host.address), host.ssh_user, host.ssh_port) == (
         "registry-1",
         "10.20.0.21",
         "operator",
-        2222,
+        22,
     )
 
 

@@ -167,8 +167,9 @@ BAD = [
     Bad("hosts.1.group", "web", '"bastion", "control", "registry", "database", "vault"'),
     Bad("hosts.1.group", "control", "no host of the group control", remedy="bring your own cluster"),
     Bad("hosts.1.ssh_user", "root;id", "lower-case letters, digits, _ and -"),
-    Bad("hosts.1.ssh_port", 70_000, "a TCP port number from 1 to 65,535"),
-    Bad("hosts.1.password", "hunter2", "name, group, address, ssh_user, ssh_port"),
+    # The firewall of every host and the bastion know port 22 only.
+    Bad("hosts.1.ssh_port", 2222, "name, group, address, ssh_user", remedy="did you mean ssh_user?"),
+    Bad("hosts.1.password", "hunter2", "name, group, address, ssh_user"),
     Bad("local", {}, "no section local", remedy="in a file of its own"),
     Bad("expsoure", "dmz", "exposure", remedy="did you mean exposure?"),
     Bad("environment", "prod", "local, exposure, traffic"),

@@ -58,6 +58,7 @@ ORDINARY = Machine(
     memory_mib=8_000,
     disk_mib=100_000,
     networks=(("eth0", IPv4Network("192.0.2.0/24")),),
+    name_servers=(("10.88.0.1", "aardvark-dns"), ("127.0.0.53", "systemd-resolve"), ("[::]", "unbound")),
 )
 
 

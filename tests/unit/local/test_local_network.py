@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 from local_samples import places
 
-from palisade.local.network import definition, gateway, parse_routes
+from palisade.local import network, own_addresses
+from palisade.local.machine import read_machine
+from palisade.local.network import definition, gateway, name_servers, networks_in_use, parse_routes, parse_sockets
 from palisade.local.places import Places
+from palisade.local.processes import run
+from palisade.local.programs import find_program
 
 
 @pytest.mark.parametrize(
@@ -31,6 +37,51 @@ def test_networks_in_use_are_those_that_routes_lead_to(
 
 def test_no_answer_means_no_networks() -> None:
     assert parse_routes("") == ()
+
+
+def test_a_machine_without_ip_and_nft_is_read_and_has_nothing_to_forget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (network, own_addresses):
+        monkeypatch.setattr(module, "find_program", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (networks_in_use(), name_servers()) == ((), ())
+    assert read_machine(tmp_path).networks == ()
+    own_addresses.forget_addresses("palisade-0123ab")
+
+
+def test_programs_of_root_are_found_without_their_folder_in_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_program("no-such-program") is None
+    assert find_program("useradd") == "/usr/sbin/useradd"
+
+
+def test_name_servers_are_what_listens_at_port_53() -> None:
+    table = """\
+udp UNCONN 0      0    127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=7,fd=3))
+udp UNCONN 0      0            [::]:53    [::]:* users:(("unbound",pid=9,fd=5),("unbound",pid=10,fd=5))
+tcp LISTEN 0      128             *:53       *:*
+tcp LISTEN 0      128     127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=7,fd=4))
+"""
+    assert parse_sockets(table) == (("*", ""), ("127.0.0.53", "systemd-resolve"), ("[::]", "unbound"))
+    assert parse_sockets("") == ()
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "shown"),
+    [
+        (socket.AF_INET, "", "0.0.0.0"),  # noqa: S104 - in a network of its own
+        (socket.AF_INET6, "", "*"),
+        (socket.AF_INET, "127.0.0.9", "127.0.0.9"),
+    ],
+)
+def test_a_socket_of_this_machine_is_seen(family: socket.AddressFamily, address: str, shown: str) -> None:
+    listen = f"import socket; s = socket.socket({int(family)}, socket.SOCK_DGRAM); s.bind(({address!r}, 53)); "
+    ask = "from palisade.local.network import name_servers; print([address for address, _ in name_servers()])"
+    isolated = ("unshare", "--map-root-user", "--net", sys.executable, "-c")
+    assert run((*isolated, f"{listen}{ask}")) == f"[{shown!r}]\n"
 
 
 def test_the_machine_is_the_first_address_of_the_network() -> None:

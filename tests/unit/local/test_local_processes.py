@@ -9,7 +9,7 @@ import pytest
 from palisade.errors import ExitCode, PalisadeError
 from palisade.local.concurrency import for_each
 from palisade.local.lock import exclusive
-from palisade.local.processes import attempt, run, write_whole
+from palisade.local.processes import attempt, become, run, write_whole
 
 
 def test_arguments_reach_the_program_as_they_are() -> None:
@@ -30,6 +30,8 @@ def test_a_failure_says_what_was_run_how_it_ended_and_its_last_words() -> None:
 def test_a_program_that_is_not_there_is_named() -> None:
     with pytest.raises(PalisadeError, match=r"The program no-such-program is not there\."):
         run(("no-such-program", "--help"))
+    with pytest.raises(PalisadeError, match=r"The program no-such-program is not there\."):
+        become(("no-such-program", "--help"))
 
 
 def test_a_program_that_takes_too_long_is_ended_with_its_children() -> None:

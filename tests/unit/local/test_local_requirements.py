@@ -11,7 +11,10 @@ from palisade.local.machine import Machine
 from palisade.local.programs import install_line
 from palisade.local.requirements import Needs, require, shortcomings
 
-NEEDS = Needs(network=NETWORK, interface="palisade-0123ab", memory_mib=2048, disk_mib=6144, may_install=True)
+NEEDS = Needs(
+    network=NETWORK, interface="palisade-0123ab", memory_mib=2048, disk_mib=6144, names=True, may_install=True
+)
+ELSEWHERE = "stop it, or let it listen at its own addresses only, such as 127.0.0.1 (ss -lntup 'sport = :53' shows it)"
 
 
 def test_an_ordinary_machine_lacks_nothing() -> None:
@@ -59,6 +62,16 @@ def test_an_ordinary_machine_lacks_nothing() -> None:
             "The fleet's network 10.79.0.0/24 overlaps 10.79.0.0/25, which this machine uses on eth0.",
             "choose another networks.fleet (and hosts' addresses) in the configuration",
         ),
+        (
+            machine(name_servers=(("0.0.0.0", "dnsmasq"), ("127.0.0.1", "other"))),  # noqa: S104 - nothing is bound
+            "Port 53 of 10.79.0.1 is taken by dnsmasq; the fleet's name server listens there.",
+            ELSEWHERE,
+        ),
+        (
+            machine(name_servers=(("*", ""), ("10.79.0.1", "named"))),
+            "Port 53 of 10.79.0.1 is taken by a program, named; the fleet's name server listens there.",
+            ELSEWHERE,
+        ),
     ],
 )
 def test_a_machine_that_cannot_run_the_fleet_is_refused(bad: Machine, problem: str, remedy: str) -> None:
@@ -92,3 +105,11 @@ def test_missing_packages_are_a_shortcoming_only_where_they_may_not_be_installed
 def test_the_fleets_own_bridge_and_memory_are_not_in_the_way_of_a_fleet_that_runs() -> None:
     running = machine(networks=(("palisade-0123ab", NETWORK),), memory_mib=100, disk_mib=100)
     assert shortcomings(running, replace(NEEDS, memory_mib=0, disk_mib=0)) == []
+
+
+def test_the_fleets_own_name_server_is_not_in_the_way() -> None:
+    begun = machine(networks=(("palisade-0123ab", NETWORK),), name_servers=(("10.79.0.1", "aardvark-dns"),))
+    assert shortcomings(begun, NEEDS) == []
+    (refused,) = shortcomings(replace(begun, name_servers=(("*", "dnsmasq"),)), NEEDS)
+    assert "taken by dnsmasq" in refused.problem
+    assert shortcomings(machine(name_servers=(("*", "dnsmasq"),)), replace(NEEDS, names=False)) == []

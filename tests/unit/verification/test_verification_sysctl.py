@@ -64,6 +64,11 @@ def test_ipv6_counts_for_each_interface_alone() -> None:
     assert effective(kernel, "net.ipv6.conf.*.accept_ra") == {"net.ipv6.conf.eth0.accept_ra": "1"}
 
 
+def test_an_interface_with_a_dot_in_its_name_is_looked_at() -> None:
+    kernel = parse_settings("net.ipv6.conf.eth0/100.accept_ra = 1\nnet.ipv6.conf.all.accept_ra = 0")
+    assert effective(kernel, "net.ipv6.conf.*.accept_ra") == {"net.ipv6.conf.eth0.100.accept_ra": "1"}
+
+
 def test_a_setting_that_the_kernel_does_not_know() -> None:
     assert effective({"net.core.somaxconn": "4096"}, "net.core.somaxconn") == {"net.core.somaxconn": "4096"}
     assert effective({}, "net.core.somaxconn") == {}

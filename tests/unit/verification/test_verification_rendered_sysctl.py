@@ -1,0 +1,45 @@
+"""The template of kernel settings, rendered by Ansible: the host's own interfaces, and none that comes and goes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from palisade.verification.sysctl import parse_settings
+
+ROOT = Path(__file__).parents[3]
+OWN = ("br-lan", "eth0", "eth1", "eth1.100")
+PASSING = ("cni0", "kube-bridge", "tunl0", "veth0a1b2c3d")
+
+
+def rendered(directory: Path, interfaces: tuple[str, ...]) -> str:
+    """The file of a host with these interfaces; eth0 has a second address with a label, and no route is a default."""
+    facts: dict[str, Any] = {name.replace("-", "_"): {"device": name} for name in interfaces}
+    facts |= {"interfaces": [*interfaces, "eth0_1"], "eth0_1": {"ipv4": {}}, "default_ipv4": {}}
+    written, play = directory / "sysctl.conf", directory / "play.yml"
+    files = [str(ROOT / f"roles/os_hardening/{kind}/main.yml") for kind in ("defaults", "vars")]
+    template = {"src": str(ROOT / "templates/os_hardening/sysctl.conf.j2"), "dest": str(written), "mode": "0600"}
+    given = {"ansible_facts": facts, "palisade_host_group": "registry"}
+    tasks = [{"ansible.builtin.template": template}]
+    document = {"hosts": "localhost", "gather_facts": False, "vars_files": files, "vars": given, "tasks": tasks}
+    play.write_text(yaml.safe_dump([document]), encoding="utf-8")
+    command = ["ansible-playbook", "--inventory", "localhost,", "--connection", "local", str(play)]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
+    played = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert played.returncode == 0, played.stdout + played.stderr
+    return written.read_text(encoding="utf-8")
+
+
+def test_every_interface_of_the_host_is_set_and_none_that_comes_and_goes(tmp_path: Path) -> None:
+    text = rendered(tmp_path, ("lo", *OWN))
+    settings = parse_settings(text)
+    for name in ("all", "default", *OWN):
+        assert settings[f"net.ipv4.conf.{name}.send_redirects"] == "0"
+        assert settings[f"net.ipv6.conf.{name}.accept_ra"] == "0"
+    assert "net.ipv6.conf.eth1/100.accept_ra = 0" in text
+    assert not [name for name in settings if ".lo." in name or "eth0_1" in name]
+    assert rendered(tmp_path, (*PASSING, *reversed(OWN), "lo")) == text, "pods have changed the file"
