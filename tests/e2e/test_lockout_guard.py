@@ -134,6 +134,20 @@ def test_a_failure_half_way_loads_nothing_and_is_taken_back() -> None:
     assert harden("--limit", host, "--tags", "sshd,firewall").returncode == 0
 
 
+def test_a_file_that_the_daemon_never_read_is_loaded_by_the_next_run() -> None:
+    host = "db-1"
+    # As a run leaves it that was cut off between writing the file and its handler.
+    setting = "/^MaxAuthTries/s/[0-9]*$"
+    file = "/etc/ssh/sshd_config"
+    script = f"sed -i '{setting}/3/' {file} && systemctl restart ssh && sed -i '{setting}/4/' {file}"
+    assert on_host(host, f"sudo sh -c {shlex.quote(script)}").returncode == 0
+    mended = harden("--limit", host, "--tags", "sshd")
+    assert mended.returncode == 0, mended.stdout[-4000:]
+    assert "RUNNING HANDLER [ssh_hardening : Reload sshd]" in mended.stdout
+    again = harden("--limit", host, "--tags", "sshd")
+    assert recap(again.stdout)[host].changed == 0
+
+
 def test_a_reboot_does_not_lose_the_way_back() -> None:
     host = "registry-2"
     before = on_host(host, ACCESS).stdout
