@@ -148,6 +148,17 @@ def test_a_file_that_the_daemon_never_read_is_loaded_by_the_next_run() -> None:
     assert recap(again.stdout)[host].changed == 0
 
 
+def test_the_packet_filter_of_before_starts_at_boot_again() -> None:
+    host = "registry-2"
+    unit = "nftables.service"
+    enable, disable = (f"sudo systemctl {verb} {unit}" for verb in ("enable", "disable"))
+    taken_back = on_host(host, f"{enable} && {GUARD} arm && {disable} && {GUARD} rollback")
+    assert taken_back.returncode == 0, taken_back.stderr
+    assert on_host(host, f"systemctl is-enabled {unit}").stdout.strip() == "enabled"
+    assert harden("--limit", host, "--tags", "firewall").returncode == 0
+    assert on_host(host, f"systemctl is-enabled {unit}").stdout.strip() == "disabled"
+
+
 def test_a_reboot_does_not_lose_the_way_back() -> None:
     host = "registry-2"
     before = on_host(host, ACCESS).stdout
