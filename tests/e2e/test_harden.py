@@ -48,6 +48,14 @@ def test_one_concern_alone_mends_it_and_leaves_the_others() -> None:
         ),
         ({"os_hardening_group": "web"}, 'is "web"; allowed are bastion, control, database, registry, vault'),
         ({"palisade_operator_networks": []}, "has no address"),
+        (
+            {"firewall_group": "bastion", "palisade_operator_networks": ["::/0"]},
+            "operators log in: ports 22, 5432, 6380, 8200 are never open to everybody",
+        ),
+        (
+            {"firewall_group": "bastion", "palisade_operator_networks": ["0.0.0.0/0"]},
+            "operators log in: ports 22, 5432, 6380, 8200 are never open to everybody",
+        ),
         ({"os_hardening_packages_absent": ["sudo"]}, "names sudo, which the hardened host needs"),
         ({"time_sync_sources": [{"name": "a.example", "kind": "server"}]}, "gives 1 servers; allowed are 4 or more"),
         (
@@ -59,6 +67,8 @@ def test_one_concern_alone_mends_it_and_leaves_the_others() -> None:
         ({"ssh_hardening_minimum_rsa_bits": 2048}, "RSA keys of 2048 bits: allowed are 3072 or more"),
         ({"lockout_guard_seconds": 5}, "allowed are 30 to 3600 seconds"),
         ({"os_hardening_login_umask": "22"}, "three octal digits that keep others out"),
+        ({"os_hardening_login_max_logins": 0}, "is 0; allowed are 10 or more"),
+        ({"os_hardening_permissions_set_id_allowed": ["/usr/bin/su"]}, "lacks /usr/bin/sudo, /usr/sbin/unix_chkpwd"),
         ({"account_hardening_pam_password_length": 6}, "allowed are 12 or more characters"),
         ({"account_hardening_pam_lock_after": 0}, "allowed are 1 to 10"),
     ],

@@ -30,6 +30,18 @@ def wait_for_login(host: str, seconds: float) -> float:
     raise AssertionError(f"{host} lets nobody in after {seconds} s")
 
 
+def wait_until_nothing_is_pending(host: str, seconds: float) -> None:
+    """Wait until the guard has taken back what was not confirmed.
+
+    Raises:
+        AssertionError: it does not within the time.
+    """
+    deadline = time.monotonic() + seconds
+    while "nothing pending" not in on_host(host, f"{GUARD} status").stdout:
+        assert time.monotonic() < deadline, f"the guard of {host} still waits after {seconds} s"
+        time.sleep(0.5)  # between two questions
+
+
 @pytest.mark.parametrize(
     ("host", "tags", "mistake"),
     [
@@ -59,6 +71,92 @@ def test_a_broken_access_comes_back_by_itself(host: str, tags: str, mistake: dic
     assert "nothing pending" in on_host(host, f"{GUARD} status").stdout
     again = harden("--limit", host, "--tags", tags)
     assert again.returncode == 0, again.stdout[-4000:]
+
+
+def slow(host: str, meanwhile: str) -> None:
+    """Let something happen once while the role asks who may log in: the guard is armed, sshd's file not yet written."""
+    wrapper = f'#!/bin/sh\nrm /usr/local/sbin/getent\n{meanwhile}\nexec /usr/bin/getent "$@"\n'
+    script = f"printf %s {shlex.quote(wrapper)} >/usr/local/sbin/getent && chmod 0755 /usr/local/sbin/getent"
+    made = on_host(host, f"sudo sh -c {shlex.quote(script)}")
+    assert made.returncode == 0, made.stderr
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "changed", "message"),
+    [
+        # The host's clock ran ahead: the file is written after the rollback, and must neither be loaded nor stay.
+        pytest.param(
+            "palisade-lockout-guard rollback", 1, "too late: the settings were rolled back at", id="in-the-host"
+        ),
+        # Nothing is written any more.
+        pytest.param(f"sleep {ROLLBACK_SECONDS + 5}", 0, "Timed out after", id="in-one-task"),
+    ],
+)
+def test_a_guard_that_ran_out_before_the_new_settings_were_written_loads_nothing(
+    meanwhile: str, changed: int, message: str
+) -> None:
+    host = "db-1"
+    before = on_host(host, ACCESS).stdout
+    variables = {"ssh_hardening_max_auth_tries": 0, "lockout_guard_seconds": ROLLBACK_SECONDS}
+    timer = harden(
+        "--limit", host, "--tags", "lockout_guard", "--extra-vars", f"lockout_guard_seconds={ROLLBACK_SECONDS}"
+    )
+    assert timer.returncode == 0, timer.stdout[-4000:]
+    slow(host, meanwhile)
+    late = harden("--limit", host, "--tags", "sshd", "--extra-vars", json.dumps(variables))
+    assert late.returncode != 0
+    assert message in " ".join(late.stdout.split()), late.stdout[-4000:]
+    assert recap(late.stdout)[host].changed == changed
+    assert "RUNNING HANDLER [ssh_hardening : Reload sshd]" not in late.stdout
+    assert on_host(host, "sudo -n true").returncode == 0, "the new settings were loaded"
+    wait_until_nothing_is_pending(host, ROLLBACK_SECONDS + 20)
+    assert on_host(host, ACCESS).stdout == before
+    again = harden("--limit", host, "--tags", "sshd")
+    assert again.returncode == 0, again.stdout[-4000:]
+
+
+def test_a_failure_half_way_loads_nothing_and_is_taken_back() -> None:
+    host = "db-1"
+    before = on_host(host, ACCESS).stdout
+    # The firewall's check refuses its file when sshd's is written already.
+    variables = {
+        "ssh_hardening_max_auth_tries": 3,
+        "lockout_guard_seconds": ROLLBACK_SECONDS,
+        "firewall_log_per_minute": -1,
+    }
+    failed = harden("--limit", host, "--tags", "sshd,firewall", "--extra-vars", json.dumps(variables))
+    assert failed.returncode != 0
+    assert on_host(host, ACCESS).stdout != before, "sshd's file was written"
+    assert "RUNNING HANDLER [ssh_hardening : Reload sshd]" not in failed.stdout
+    assert "armed" in on_host(host, f"{GUARD} status").stdout
+    wait_until_nothing_is_pending(host, ROLLBACK_SECONDS + 20)
+    assert on_host(host, ACCESS).stdout == before
+    assert harden("--limit", host, "--tags", "sshd,firewall").returncode == 0
+
+
+def test_a_file_that_the_daemon_never_read_is_loaded_by_the_next_run() -> None:
+    host = "db-1"
+    # As a run leaves it that was cut off between writing the file and its handler.
+    setting = "/^MaxAuthTries/s/[0-9]*$"
+    file = "/etc/ssh/sshd_config"
+    script = f"sed -i '{setting}/3/' {file} && systemctl restart ssh && sed -i '{setting}/4/' {file}"
+    assert on_host(host, f"sudo sh -c {shlex.quote(script)}").returncode == 0
+    mended = harden("--limit", host, "--tags", "sshd")
+    assert mended.returncode == 0, mended.stdout[-4000:]
+    assert "RUNNING HANDLER [ssh_hardening : Reload sshd]" in mended.stdout
+    again = harden("--limit", host, "--tags", "sshd")
+    assert recap(again.stdout)[host].changed == 0
+
+
+def test_the_packet_filter_of_before_starts_at_boot_again() -> None:
+    host = "registry-2"
+    unit = "nftables.service"
+    enable, disable = (f"sudo systemctl {verb} {unit}" for verb in ("enable", "disable"))
+    taken_back = on_host(host, f"{enable} && {GUARD} arm && {disable} && {GUARD} rollback")
+    assert taken_back.returncode == 0, taken_back.stderr
+    assert on_host(host, f"systemctl is-enabled {unit}").stdout.strip() == "enabled"
+    assert harden("--limit", host, "--tags", "firewall").returncode == 0
+    assert on_host(host, f"systemctl is-enabled {unit}").stdout.strip() == "disabled"
 
 
 def test_a_reboot_does_not_lose_the_way_back() -> None:
