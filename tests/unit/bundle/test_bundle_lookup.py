@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from palisade.bundle.lookup import exactness, lookup
+from palisade.bundle.lookup import lookup
 from palisade.config_values import TlsVersion
 from palisade.errors import ConfigurationError
-from palisade.registry.model import Apis
+from palisade.registry.model import Apis, exactness
 
 API: dict[str, Any] = {
     "name": "finance",
