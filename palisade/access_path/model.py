@@ -104,6 +104,8 @@ class Route:
     method: str
     template: str
     """The path with its parameters; it names the route in the record."""
+    place: str
+    """The path with ``{}`` for each parameter; the policy is told it, and refuses what it has not decided on."""
     cluster: str
     """The service behind it; empty for an API that is gone."""
 
@@ -200,7 +202,7 @@ def _order(route: Route) -> tuple[bool, tuple[bool, ...], str, str]:
 def _routes(api: Api) -> Iterator[Route]:
     cluster = "" if api.state is LifecycleState.DISABLED else _cluster(api)
     for operation in api.operations:
-        yield Route(f"{api.name} {api.version}", operation.method.value, operation.path, cluster)
+        yield Route(f"{api.name} {api.version}", operation.method.value, operation.path, operation.place[1], cluster)
 
 
 def _cluster(api: Api) -> str:

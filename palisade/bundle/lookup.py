@@ -65,6 +65,7 @@ def _operation(api: Api, operation: Operation, minimum: TlsVersion) -> dict[str,
     return {
         "is_served": api.state is not LifecycleState.DISABLED,
         "route": operation.path,
+        "place": operation.place[1],
         "roles": _set(operation.roles),
         "attributes": {name: _set(values) for name, values in operation.attributes.items()},
         "tls_versions": _set(f"TLSv{version.value}" for version in TlsVersion if version >= lowest),
