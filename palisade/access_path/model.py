@@ -12,7 +12,7 @@ from palisade.config_access import Access, Tokens, host_of, port_of
 from palisade.config_values import TlsVersion
 from palisade.errors import ConfigurationError
 from palisade.fleet import HostGroup
-from palisade.registry.model import Api, Apis, LifecycleState
+from palisade.registry.model import Api, Apis, LifecycleState, exactness
 
 READER_ROLE = "registry_reader"
 """Who has it may read what the registry holds, through 8443."""
@@ -104,6 +104,8 @@ class Route:
     method: str
     template: str
     """The path with its parameters; it names the route in the record."""
+    place: str
+    """The path with ``{}`` for each parameter; the policy is told it, and refuses what it has not decided on."""
     cluster: str
     """The service behind it; empty for an API that is gone."""
 
@@ -139,9 +141,9 @@ class AccessPath:
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """All operations: fixed paths before patterns, so that the more exact one is found first."""
+        """All operations, fixed paths first: the first one that fits a path is the one that the policy decides by."""
         found = [route for api in self.apis.apis for route in _routes(api)]
-        return tuple(sorted(found, key=lambda route: (not route.is_fixed, route.template, route.method)))
+        return tuple(sorted(found, key=_order))
 
     @property
     def upstreams(self) -> dict[str, Endpoint]:
@@ -193,10 +195,14 @@ def tokens_of(configuration: FleetConfiguration) -> Tokens:
     return Tokens(issuer=issuer, jwks_uri=f"{issuer}/.well-known/keys")
 
 
+def _order(route: Route) -> tuple[bool, tuple[bool, ...], str, str]:
+    return (not route.is_fixed, exactness(route.template), route.template, route.method)
+
+
 def _routes(api: Api) -> Iterator[Route]:
     cluster = "" if api.state is LifecycleState.DISABLED else _cluster(api)
     for operation in api.operations:
-        yield Route(f"{api.name} {api.version}", operation.method.value, operation.path, cluster)
+        yield Route(f"{api.name} {api.version}", operation.method.value, operation.path, operation.place[1], cluster)
 
 
 def _cluster(api: Api) -> str:

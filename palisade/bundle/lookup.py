@@ -12,21 +12,11 @@ from typing import Any
 
 from palisade.config_values import TlsVersion
 from palisade.errors import ConfigurationError
-from palisade.registry.model import Api, Apis, LifecycleState, Operation
+from palisade.registry.model import Api, Apis, LifecycleState, Operation, exactness
 
 _DOTS = {".", ".."}
 PARAMETER = "{}"
 """Stands in a key for any one segment; no segment of a request can look like it."""
-
-
-def exactness(path: str) -> tuple[bool, ...]:
-    """Sorts templates of one length that fit the same path: the first text beats a parameter, from the left.
-
-    The policy decides by the first one that fits, and Envoy has to route by the same.
-    """
-    return tuple(segment.startswith("{") for segment in path.split("/"))
-
-
 HEADER_FORMATS = {"x-request-id": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"}
 """What the value of a mandatory header must match (RE2): a request is found by its id in every record."""
 _ANY_VALUE = r"^[!-~]"
@@ -75,6 +65,7 @@ def _operation(api: Api, operation: Operation, minimum: TlsVersion) -> dict[str,
     return {
         "is_served": api.state is not LifecycleState.DISABLED,
         "route": operation.path,
+        "place": operation.place[1],
         "roles": _set(operation.roles),
         "attributes": {name: _set(values) for name, values in operation.attributes.items()},
         "tls_versions": _set(f"TLSv{version.value}" for version in TlsVersion if version >= lowest),

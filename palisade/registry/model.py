@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,11 @@ APIS_FILE = "apis.json"
 
 _SEGMENT = r"(?:[A-Za-z0-9._~-]+|\{[A-Za-z][A-Za-z0-9_]*\})"
 _PARAMETER = re.compile(r"\{[^}]*\}")
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_OWN_NAMES = {"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
+_NO_SERVICES = tuple(IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
+"""This machine, link-local (which cloud providers tell secrets on), multicast and what is reserved (RFC 6890)."""
 
 
 class LifecycleState(StrEnum):
@@ -48,6 +54,32 @@ class Method(StrEnum):
     HEAD = "HEAD"
     PATCH = "PATCH"
     TRACE = "TRACE"
+
+
+def exactness(path: str) -> tuple[bool, ...]:
+    """Sorts templates of one length that fit the same path: the first text beats a parameter, from the left.
+
+    The policy decides by the first one that fits, and Envoy routes by it; the names of parameters have no say. Two of
+    one length that are equal here never fit the same path, or they are one operation.
+    """
+    return tuple(segment.startswith("{") for segment in path.split("/"))
+
+
+def _is_service(host: str) -> bool:
+    """Whether a service may be there: never on the edge itself, where Envoy's administration and the registry listen.
+
+    What ends with a number is an address, so no other spelling of one (``127.1``, ``0x7f000001``) is read as a name.
+    """
+    labels = host.split(".")
+    if _HOST.fullmatch(host) is None or _OWN_NAMES & set(labels):
+        return False
+    if _NUMBER.fullmatch(labels[-1]) is None:
+        return True
+    try:
+        address = IPv4Address(host)
+    except AddressValueError:
+        return False
+    return not any(address in network for network in _NO_SERVICES)
 
 
 def _one_of(choices: type[StrEnum]) -> Allowed:
@@ -80,7 +112,12 @@ Owner = Annotated[
 ]
 GitCommit = Annotated[str, matches(r"[0-9a-f]{40}|[0-9a-f]{64}", "a Git commit: 40 or 64 hexadecimal digits")]
 UpstreamHost = Annotated[
-    str, matches(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", "a name of DNS or an IPv4 address, without a scheme")
+    str,
+    Allowed(
+        "a name of DNS or an IPv4 address, without a scheme; not the edge itself (localhost, 127.0.0.0/8, 0.0.0.0/8), "
+        "not link-local (169.254.0.0/16) and not multicast or reserved (224.0.0.0/3)",
+        test=_is_service,
+    ),
 ]
 PathTemplate = Annotated[
     str, matches(rf"/|(?:/{_SEGMENT})+", "a path such as /v1/records/{id}: segments of letters, digits and . _ ~ -")

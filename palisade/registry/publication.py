@@ -82,26 +82,32 @@ def publish(registry: Registry, description: Description, *, state: LifecycleSta
 def exported(registry: Registry) -> Apis:
     """Everything that is published, as Envoy and OPA are told it.
 
-    Of two versions of one API that describe the same operation, the one that is served has it, and of two that are both
-    served the later one.
+    Of two that describe the same operation, the one that is served has it, and of two versions of one API that are both
+    served, or of two that are both gone, the later one.
 
     Raises:
-        ConfigurationError: what is published is refused, such as a document that was not published by Palisade.
+        ConfigurationError: what is published is refused, such as a document that was not published by Palisade, or an
+            operation of two APIs that are both served.
         PalisadeError: the registry refuses, or does not answer.
     """
     known = {state.value for state in LifecycleState}
     apis = [_api(registry, one) for one in registry.versions() if one.state in known]
-    taken: dict[tuple[str, str, str], Api] = {}
+    taken: dict[tuple[str, str], Api] = {}
     latest_first = list(reversed(apis))
     for api in sorted(latest_first, key=lambda api: _SERVED_FIRST.index(api.state)):
         for operation in api.operations:
-            taken.setdefault((api.name, *operation.place), api)
+            taken.setdefault(operation.place, api)
     kept = []
     for api in apis:
-        own = [one.model_dump(mode="json") for one in api.operations if taken[api.name, *one.place] is api]
+        own = [one.model_dump(mode="json") for one in api.operations if not _yields(api, taken[one.place])]
         if own:
             kept.append({**api.model_dump(mode="json"), "operations": own})
     return validate(Apis, {"apis": kept}, file="the registry", at="document", lines={})
+
+
+def _yields(api: Api, holder: Api) -> bool:
+    """Whether an operation of one is the other's alone; two APIs that are both served keep it, which is refused."""
+    return holder is not api and (holder.name == api.name or api.state is LifecycleState.DISABLED)
 
 
 def _api(registry: Registry, published: PublishedVersion) -> Api:

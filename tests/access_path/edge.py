@@ -18,7 +18,7 @@ from palisade.access_path.rendering import RECORD_MILLISECONDS, envoy_arguments,
 from palisade.config_access import Access, Tokens
 from palisade.config_values import TlsVersion
 from palisade.local.certificates import Authority, Subject
-from palisade.registry.model import Apis
+from palisade.registry.model import Apis, Upstream
 from tests.access_path.client import Client
 from tests.access_path.issuer import AUDIENCE, Issuer
 from tests.access_path.servers import echo, http_server
@@ -58,7 +58,18 @@ def finance(port: int) -> Apis:
         operation("/v1/finance/records", "compliance_officer", method="POST"),
     )
     gone = api("ledger", port, operation("/v1/ledger", "analyst"), state="DISABLED")
-    return Apis.model_validate({"apis": [api("finance", port, *operations), gone]})
+    return registered(api("finance", port, *operations), gone)
+
+
+def registered(*apis: dict[str, Any]) -> Apis:
+    """The document about these APIs, whose services are on loopback: no file and no OpenAPI document may say so."""
+    elsewhere = {"host": "service.example", "port": 80}
+    read = Apis.model_validate({"apis": [{**one, "upstream": elsewhere} for one in apis]})
+    moved = (
+        one.model_copy(update={"upstream": Upstream.model_construct(**wanted["upstream"])})
+        for one, wanted in zip(read.apis, apis, strict=True)
+    )
+    return read.model_copy(update={"apis": tuple(moved)})
 
 
 @dataclass

@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from palisade.config_values import TlsVersion
-from palisade.registry.model import Apis
 from palisade.templates import TEMPLATES
 from tests.access_path.client import TLS_1_2, TLS_1_3
-from tests.access_path.edge import SLOW_SECONDS, Edge, api, operation
+from tests.access_path.edge import SLOW_SECONDS, Edge, api, operation, registered
 from tests.access_path.edge import edge as running_edge
 from tests.access_path.edge import status as plain_status
 
@@ -65,7 +64,7 @@ def test_an_api_that_is_registered_or_gone_is_known_without_a_restart(edge: Edge
     kept[0]["upstream"]["host"] = "localhost"  # a service of another name is another cluster
     kept.append(api("more", port, operation("/v1/more", OFFICER)))
     try:
-        edge.write(replace(edge.model, apis=Apis.model_validate({"apis": kept})))
+        edge.write(replace(edge.model, apis=registered(*kept)))
         edge.wait_until(lambda: route_of(edge, "/v1/more") == "/v1/more")
         assert status(edge) == 200
     finally:

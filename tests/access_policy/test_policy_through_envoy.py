@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -117,6 +118,49 @@ def test_nobody_forges_what_is_decided_on(policy_edge: PolicyEdge) -> None:
     assert policy_edge.client().ask("/v1/finance/records", headers=forged).status == 403
     officer = {**policy_edge.bearer("compliance_officer"), "x-palisade-tls-version": "TLSv1.3"}
     assert policy_edge.client().ask("/v1/finance/records", tls=TLS_1_2, headers=officer).status == 403
+
+
+def test_a_route_that_is_not_what_was_decided_on_serves_nobody(policy_edge: PolicyEdge) -> None:
+    model, client = policy_edge.model, policy_edge.client()
+
+    def answer(path: str) -> tuple[int, str, str]:
+        bearer = policy_edge.bearer("analyst", "compliance_officer")
+        found, record = policy_edge.new_record(lambda: client.ask(path, headers=bearer))
+        return found.status, record["decision"]["rule"], record["route"]
+
+    # Routes of another registry than the bundle's: there, a template takes what OPA knows as the summary.
+    finance = model.apis.apis[0]
+    wider = tuple(one.model_copy(update={"path": one.path.replace("summary", "{any}")}) for one in finance.operations)
+    changed = model.apis.model_copy(update={"apis": (finance.model_copy(update={"operations": wider}),)})
+    try:
+        policy_edge.write(replace(model, apis=changed))
+        policy_edge.wait_until(lambda: answer("/v1/finance/summary")[2] == "/v1/finance/{any}")
+        before = len(policy_edge.asked)
+        assert answer("/v1/finance/summary")[:2] == (503, "route")
+        assert len(policy_edge.asked) == before
+        assert answer("/v1/finance/records")[:2] == (200, "allowed")
+    finally:
+        policy_edge.write(model)
+    policy_edge.wait_until(lambda: answer("/v1/finance/summary")[:2] == (200, "allowed"))
+
+
+def test_a_parameter_of_another_name_is_the_same_operation(policy_edge: PolicyEdge) -> None:
+    model, bearer = policy_edge.model, policy_edge.bearer("compliance_officer")
+    finance = model.apis.apis[0]
+    renamed = tuple(one.model_copy(update={"path": one.path.replace("{record}", "{id}")}) for one in finance.operations)
+    changed = model.apis.model_copy(update={"apis": (finance.model_copy(update={"operations": renamed}),)})
+
+    def answer() -> tuple[int, str]:
+        path = "/v1/finance/records/42"
+        found, record = policy_edge.new_record(lambda: policy_edge.client().ask(path, headers=bearer))
+        return found.status, record["route"]
+
+    try:
+        policy_edge.write(replace(model, apis=changed))
+        policy_edge.wait_until(lambda: answer() == (200, "/v1/finance/records/{id}"))
+    finally:
+        policy_edge.write(model)
+    policy_edge.wait_until(lambda: answer() == (200, "/v1/finance/records/{record}"))
 
 
 def test_an_altered_bundle_changes_nothing(policy_edge: PolicyEdge) -> None:

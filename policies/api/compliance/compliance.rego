@@ -43,6 +43,10 @@ outcome := "unregistered" if {
 	not path
 } else := "unregistered" if {
 	not operation
+} else := "route" if {
+	# Envoy has chosen another operation: a change of the registry has reached only one of the two, or they disagree. What
+	# is decided here is not what would be served then. What parameters are called makes no difference.
+	input.attributes.routeMetadataContext.filterMetadata.palisade.place != operation.place
 } else := "disabled" if {
 	not operation.is_served
 } else := "unauthenticated" if {
@@ -165,6 +169,11 @@ refusals := {
 		"status": 404,
 		"headers": answer_headers,
 		"body": `{"status":404,"title":"Not found","detail":"No registered API has this operation."}`,
+	},
+	"route": {
+		"status": 503,
+		"headers": answer_headers,
+		"body": `{"status":503,"title":"Service unavailable","detail":"A change of the API is under way."}`,
 	},
 	"disabled": {
 		"status": 410,

@@ -8,6 +8,7 @@ import data.api.compliance
 records := {
 	"is_served": true,
 	"route": "/v1/finance/records",
+	"place": "/v1/finance/records",
 	"roles": {"compliance_officer": true},
 	"attributes": {},
 	"tls_versions": {"TLSv1.3": true},
@@ -17,13 +18,18 @@ records := {
 summary := {
 	"is_served": true,
 	"route": "/v1/finance/summary",
+	"place": "/v1/finance/summary",
 	"roles": {"analyst": true, "compliance_officer": true},
 	"attributes": {"department": {"finance": true, "audit": true}, "site": {"vienna": true}},
 	"tls_versions": {"TLSv1.2": true, "TLSv1.3": true},
 	"response_headers": {},
 }
 
-record := object.union(summary, {"route": "/v1/finance/records/{record}", "attributes": {}})
+record := object.union(summary, {
+	"route": "/v1/finance/records/{record}",
+	"place": "/v1/finance/records/{}",
+	"attributes": {},
+})
 
 registry := {
 	"exact": {"GET": {
@@ -136,6 +142,7 @@ test_every_refusal_has_its_status_and_a_body_that_says_it if {
 	statuses := {name: refusal.status | some name, refusal in compliance.refusals}
 	statuses == {
 		"unregistered": 404,
+		"route": 503,
 		"disabled": 410,
 		"unauthenticated": 401,
 		"header": 400,
@@ -246,6 +253,35 @@ test_the_most_exact_template_counts if {
 		route(call("GET", path, analyst)) == expected
 	}
 }
+
+# What Envoy has chosen, whatever its parameters are called, or it would serve another operation.
+test_the_route_is_that_of_the_operation if {
+	rule(routed(call("GET", "/v1/finance/records", officer), {"palisade": {"place": "/v1/finance/records"}})) == "allowed"
+	rule(routed(call("GET", "/v1/secret", officer), {"palisade": {"place": "/v1/secret"}})) == "unregistered"
+	every path, place in {
+		"/v1/finance/records": "/v1/finance/records",
+		"/v1/finance/records/42": "/v1/finance/records/{}",
+	} {
+		rule(routed(call("GET", path, officer), {"palisade": {"place": place}})) != "route"
+		rule(routed(call("GET", path, officer), {})) != "route"
+	}
+	every chosen in [
+		{"place": "/v1/finance/{}"},
+		{"place": "/v1/finance/records/{}"},
+		{"place": "/v1/{}/records"},
+		{"place": "/v1/finance/records/"},
+		{"place": ""},
+		{"place": null},
+	] {
+		decision := decide(routed(call("GET", "/v1/finance/records", officer), {"palisade": chosen}))
+		[decision.http_status, decision.dynamic_metadata.rule] == [503, "route"]
+	}
+}
+
+routed(asked, namespaces) := {"attributes": object.union(
+	asked.attributes,
+	{"routeMetadataContext": {"filterMetadata": namespaces}},
+)}
 
 test_life_of_an_api if {
 	deprecated := decide(call("GET", "/v0/finance/records", officer))

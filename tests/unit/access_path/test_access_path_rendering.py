@@ -170,6 +170,17 @@ def test_exact_paths_come_before_patterns_and_the_rest_is_not_found() -> None:
     ]
 
 
+def test_a_route_says_which_operation_it_is_and_the_policy_is_told() -> None:
+    files = render_envoy(SAMPLE)
+    (resource,) = yaml.safe_load(files["routes.yaml"])["resources"]
+    *routes, last = resource["virtual_hosts"][0]["routes"]
+    places = {route["name"]: route["metadata"]["filter_metadata"] for route in routes}
+    assert places["/v1/{a}/b.c"] == {"palisade": {"place": "/v1/{}/b.c"}}
+    assert places["/v1/gone"] == {"palisade": {"place": "/v1/gone"}}
+    assert "metadata" not in last, "what is unregistered is no operation"
+    assert "route_metadata_context_namespaces: [palisade]" in files["envoy.yaml"]
+
+
 def test_a_service_of_an_api_that_is_gone_is_not_known() -> None:
     only = Apis(apis=(MANY.apis[2],))
     assert replace(SAMPLE, apis=only).upstreams == {}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from palisade.bundle.lookup import exactness, lookup
+from palisade.bundle.lookup import lookup
 from palisade.config_values import TlsVersion
 from palisade.errors import ConfigurationError
-from palisade.registry.model import Apis
+from palisade.registry.model import Apis, exactness
 
 API: dict[str, Any] = {
     "name": "finance",
@@ -46,6 +46,7 @@ def test_an_operation() -> None:
             "/v1/records": {
                 "is_served": True,
                 "route": "/v1/records",
+                "place": "/v1/records",
                 "roles": {"a": True, "b": True},
                 "attributes": {"department": {"audit": True, "finance": True}},
                 "tls_versions": {"TLSv1.3": True},
@@ -85,6 +86,7 @@ def test_templates_have_shapes_by_the_number_of_parts_the_most_exact_first() -> 
     assert list(found["exact"]["GET"]) == ["/v1/b/c"]
     assert sorted(found["templates"]["GET"]) == ["/v1/b/{}", "/v1/x/{}", "/v1/{}/c", "/{}"]
     assert found["templates"]["GET"]["/v1/x/{}"]["route"] == "/v1/x/{other}"
+    assert all(one["place"] == key for key, one in found["templates"]["GET"].items())
     assert found["shapes"] == {"GET": [[], [], [[_hole(1)]], [], [[_hole(3)], [_hole(2)]]]}
 
 

@@ -37,6 +37,14 @@ class Bad(NamedTuple):
 
 
 OPERATION = ("operations", 0)
+NO_SERVICES = """
+127.0.0.1 127.255.255.254 127.1 127.0.0.01 0177.0.0.1 2130706433 0x7f000001 0x7f.1
+localhost a.localhost localhost.localdomain localhost. LOCALHOST ip6-localhost
+0.0.0.0 0.1.2.3 0 169.254.169.254 224.0.0.1 239.255.255.250 255.255.255.255
+::1 [::1] 0:0:0:0:0:0:0:1 :: fe80::1 ff02::1 ::ffff:127.0.0.1 ::ffff:7f00:1
+10.0.0 10.0.0.256 service.7
+"""
+"""The edge itself, link-local, multicast, reserved, and what looks like an address and is none."""
 BAD = [
     Bad(("name",), "Finance", "apis.0.name", "allowed: the name of an API"),
     Bad(("version",), "1/0", "apis.0.version", "allowed: a version such as 1.0.0"),
@@ -44,6 +52,10 @@ BAD = [
     Bad(("owner",), "", "apis.0.owner", "allowed: a team or person"),
     Bad(("git_commit",), "main", "apis.0.git_commit", "allowed: a Git commit: 40 or 64 hexadecimal digits"),
     Bad(("upstream", "host"), "http://upstream", "apis.0.upstream.host", "without a scheme"),
+    *(
+        Bad(("upstream", "host"), host, "apis.0.upstream.host", "not the edge itself (localhost, 127.0.0.0/8")
+        for host in NO_SERVICES.split()
+    ),
     Bad(("upstream", "port"), 0, "apis.0.upstream.port", "a TCP port number from 1 to 65,535"),
     Bad(("upstream", "scheme"), "http", "apis.0.upstream.scheme", "This key is not known."),
     Bad(("operations",), [], "apis.0.operations", "There is no operation."),
@@ -94,6 +106,16 @@ def test_a_bad_value_is_refused_with_its_path(bad: Bad) -> None:
     assert str(path) in said
     assert bad.where in said
     assert bad.said in said
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["10.77.0.9", "1.1.1.1", "223.255.255.1", "service", "service-7.example", "7.example", "my-localhost.example"],
+)
+def test_a_service_elsewhere_is_allowed(host: str) -> None:
+    _write("local", {**SAMPLE, "upstream": {"host": host, "port": 8080}})
+    (api,) = read_apis("local").apis
+    assert api.upstream.host == host
 
 
 @pytest.mark.parametrize(

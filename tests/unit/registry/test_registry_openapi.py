@@ -33,6 +33,12 @@ BAD = [
     Bad("x-palisade-owner: finance-platform\n", "", "document.x-palisade-owner", "allowed: a team or person"),
     Bad("x-palisade-owner:", "x-palisade-owners:", "document.x-palisade-owners (line 8)", "mean x-palisade-owner?"),
     Bad("port: 8080", "port: 8080, tls: on", "document.x-palisade-upstream.tls (line 9)", "This key is not known."),
+    Bad(
+        "host: upstream.palisade-registry.svc.cluster.local",
+        "host: 127.0.0.1",
+        "document.x-palisade-upstream.host (line 9)",
+        "not the edge itself",
+    ),
     Bad("port: 8080", "port: 80800", "document.x-palisade-upstream.port (line 9)", "80800 is not allowed."),
     Bad("      x-palisade-roles: [compliance_officer]\n", "", f"{RECORDS}.x-palisade-roles", "This key is missing."),
     Bad("roles: [compliance_officer]", "roles: []", f"{RECORDS}.x-palisade-roles (line 17)", "nobody could call it"),

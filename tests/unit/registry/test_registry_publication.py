@@ -10,7 +10,7 @@ import pytest
 from registry_stand_in import ARTIFACTS, StandIn
 
 from palisade.errors import ConfigurationError, PalisadeError
-from palisade.registry.model import LifecycleState
+from palisade.registry.model import Apis, LifecycleState
 from palisade.registry.openapi import Description, parse_description
 from palisade.registry.publication import Done, commit_of, exported, publish
 
@@ -30,6 +30,20 @@ def described(*changes: tuple[str, str]) -> Description:
 FIRST = described()
 SECOND = described(("version: 1.0.0", "version: 1.1.0"), ("/v1/finance/summary", "/v1/finance/sums"))
 OTHER = described(("x-palisade-name: finance", "x-palisade-name: ledger"))
+
+
+HANDED = described(("x-palisade-name: finance", "x-palisade-name: ledger"), ("/v1/finance/summary", "/v1/finance/sums"))
+RECORDS = {"/v1/finance/records", "/v1/finance/records/{record}"}
+
+
+def with_records(expected: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The expected paths, with the word records for two of them."""
+    return {key: names - {"records"} | (RECORDS if "records" in names else set()) for key, names in expected.items()}
+
+
+def paths_by(found: Apis, key: str) -> dict[str, set[str]]:
+    """The paths of each API by its name or version."""
+    return {getattr(api, key): {operation.path for operation in api.operations} for api in found.apis}
 
 
 @pytest.fixture
@@ -88,6 +102,33 @@ def test_an_operation_belongs_to_one_api_until_that_is_disabled(stand_in: StandI
     assert refused.value.where == "document.paths./v1/finance/records.get"
     put(stand_in, FIRST, DISABLED)
     assert put(stand_in, OTHER) is Done.PUBLISHED
+    assert [(api.name, api.state) for api in exported(stand_in.registry()).apis] == [("ledger", ENABLED)]
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "expected"),
+    [
+        (DISABLED, ENABLED, {"finance": {"/v1/finance/summary"}, "ledger": {"records", "/v1/finance/sums"}}),
+        (DISABLED, DEPRECATED, {"finance": {"/v1/finance/summary"}, "ledger": {"records", "/v1/finance/sums"}}),
+        (DISABLED, DISABLED, {"finance": {"/v1/finance/summary"}, "ledger": {"records", "/v1/finance/sums"}}),
+        (ENABLED, DISABLED, {"finance": {"records", "/v1/finance/summary"}, "ledger": {"/v1/finance/sums"}}),
+    ],
+)
+def test_an_operation_that_was_handed_over_belongs_to_the_api_that_is_served_or_was_last(
+    stand_in: StandIn, mine: LifecycleState, others: LifecycleState, expected: dict[str, set[str]]
+) -> None:
+    put(stand_in, FIRST, DISABLED)
+    put(stand_in, HANDED, DISABLED)
+    stand_in.versions[0]["state"], stand_in.versions[1]["state"] = mine, others
+    assert paths_by(exported(stand_in.registry()), "name") == with_records(expected)
+
+
+def test_an_operation_of_two_apis_that_are_both_served_is_refused(stand_in: StandIn) -> None:
+    put(stand_in, FIRST, DISABLED)
+    put(stand_in, OTHER)
+    stand_in.versions[0]["state"] = ENABLED  # by hand, past publish
+    with pytest.raises(ConfigurationError, match=r"GET /v1/finance/records is apis\.0\.operations\.0 already"):
+        exported(stand_in.registry())
 
 
 @pytest.mark.parametrize(
@@ -106,13 +147,7 @@ def test_of_two_versions_the_one_that_is_served_and_later_has_an_operation(
         put(stand_in, description, state)
     found = exported(stand_in.registry())
     assert {api.version: api.state for api in found.apis} == dict(zip(("1.0.0", "1.1.0"), states, strict=True))
-    paths = {api.version: {operation.path for operation in api.operations} for api in found.apis}
-    records = {"/v1/finance/records", "/v1/finance/records/{record}"}
-    wanted = {
-        version: {*(names - {"records"}), *(records if "records" in names else ())}
-        for version, names in expected.items()
-    }
-    assert paths == wanted
+    assert paths_by(found, "version") == with_records(expected)
     assert {api.git_commit for api in found.apis} == {COMMIT}
 
 
