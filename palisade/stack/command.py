@@ -11,7 +11,7 @@ from pathlib import Path
 
 from palisade.errors import MachineError, PalisadeError
 from palisade.local.processes import write_whole
-from palisade.stack.failures import failure
+from palisade.stack.failures import errors_in, failure
 from palisade.stack.model import Stack
 from palisade.stack.surroundings import Surroundings
 
@@ -77,7 +77,8 @@ class Pulumi:
         finally:
             self._take_out_salt()
         if completed.returncode != 0:
-            raise failure(completed.stderr, stack=self.stack, where=where, status=completed.returncode)
+            said = completed.stderr.strip() or errors_in(completed.stdout)
+            raise failure(said, stack=self.stack, where=where, status=completed.returncode)
         return completed.stdout
 
     def show(self, *arguments: str, aside: bool = False) -> int:

@@ -102,11 +102,26 @@ KNOWN_FAILURES = (
 )
 
 
+def errors_in(display: str) -> str:
+    """The errors that pulumi shows under "Diagnostics" when an operation ends; these are not on standard error.
+
+    Args:
+        display: What it wrote to standard output, without colours.
+    """
+    errors, is_error = list[str](), False
+    for line in display.partition("\nDiagnostics:\n")[2].partition("\nResources:\n")[0].splitlines():
+        starts_error, starts_other = line.startswith("    error: "), line.startswith("    warning: ")
+        is_error = starts_error or (is_error and line.startswith("    ") and not starts_other)
+        if is_error:
+            errors.append(line.removeprefix("    "))
+    return "\n".join(errors)
+
+
 def failure(said: str, *, stack: Stack, where: str, status: int | None = None) -> PalisadeError:
     """The error that explains why pulumi failed.
 
     Args:
-        said: What it wrote to standard error.
+        said: What it wrote to standard error, or what it showed (:func:`errors_in`).
         stack: The stack it was called for.
         where: The command line.
         status: Its exit code, if it is known.

@@ -124,3 +124,31 @@ def test_a_login_that_the_cluster_refuses_is_not_taken_for_one_of_the_state(
 ) -> None:
     explained = failure(said, stack=stack, where="pulumi preview")
     assert ("is not logged in to the place" in explained.problem) == is_about_the_state
+
+
+SHOWN = """Previewing update (local):
+Diagnostics:
+  kubernetes:core/v1:ServiceAccount (a):
+    error: Preview failed: The Kubernetes API server does not answer: refused
+    where: https://cluster.test
+
+  pulumi:pulumi:Stack (palisade-local):
+    warning: using pulumi-resource-kubernetes from $PATH
+    error: preview failed
+    warning: it is late
+
+    Traceback (most recent call last):
+
+Resources:
+    2 errored
+"""
+
+
+def test_errors_that_pulumi_only_shows_are_told(stack: Stack) -> None:
+    with pytest.raises(PalisadeError) as refused:
+        pulumi(stack, f"cat <<'END'\n{SHOWN}END\nexit 1").answer("preview")
+    assert refused.value.problem == (
+        "pulumi failed: error: Preview failed: The Kubernetes API server does not answer: refused\n"
+        "where: https://cluster.test\n"
+        "error: preview failed"
+    )
