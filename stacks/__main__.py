@@ -61,11 +61,12 @@ async def declare(configuration: FleetConfiguration, cluster: Cluster) -> bool:
         )
     opts = pulumi.ResourceOptions(provider=arguments.provider("cluster", configuration, cluster))
     adopter = arguments.provider("adopter", configuration, cluster, adopts=True)
-    admission = Admission("admission", arguments.admission_arguments(configuration), opts)
     pools = arguments.node_pools_arguments(configuration, cluster)
     if pools is None:
-        ExistingNodes("nodes", arguments.existing_nodes_arguments(configuration, cluster), opts)
-    else:
+        nodes = ExistingNodes("nodes", arguments.existing_nodes_arguments(configuration, cluster), opts)
+        await nodes.accepted.future()  # refuses unfit ones while nothing is declared, also without a preview
+    admission = Admission("admission", arguments.admission_arguments(configuration), opts)
+    if pools is not None:
         NodePools("nodes", pools, opts)
     platform = Platform("platform", arguments.platform_arguments(configuration, cluster, adopter), opts)
     settings = arguments.settings_arguments(configuration, platform.namespaces, admission.bindings)

@@ -75,8 +75,8 @@ class ExistingNodesArgs:
 class ExistingNodes(Component):
     """Registry nodes that somebody else made: read, never changed, and refused when they cannot carry their load.
 
-    They are read from the cluster in every preview and every update, so a node that is missing, too small or wrongly
-    labelled stops both before anything that depends on it is declared.
+    They are read from the cluster in every preview and every update. Whoever awaits :attr:`accepted` before anything
+    else is declared has a node that is missing, too small or wrongly labelled stop both before anything is changed.
     """
 
     def __init__(self, name: str, args: ExistingNodesArgs, opts: pulumi.ResourceOptions) -> None:

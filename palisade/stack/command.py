@@ -11,7 +11,7 @@ from pathlib import Path
 
 from palisade.errors import MachineError, PalisadeError
 from palisade.local.processes import write_whole
-from palisade.stack.failures import failure
+from palisade.stack.failures import errors_in, failure
 from palisade.stack.model import Stack
 from palisade.stack.surroundings import Surroundings
 
@@ -40,14 +40,16 @@ class Pulumi:
         more = replace(self.surroundings, variables={**self.surroundings.variables, **variables})
         return replace(self, surroundings=more)
 
-    def answer(self, *arguments: str) -> str:
+    def answer(self, *arguments: str, seconds: float = ANSWER_SECONDS) -> str:
         """What pulumi writes to standard output; it asks nothing.
 
         Args:
             arguments: The command and its options, without the stack's name.
+            seconds: How long it may take.
 
         Raises:
             MachineError: it cannot be started.
+            ChangesError: there is something to change, and ``--expect-no-changes`` was asked.
             PalisadeError: it fails, with what it says explained, or it does not answer in time.
         """
         where = shlex.join(["pulumi", *arguments, "--stack", self.stack.environment])
@@ -58,21 +60,25 @@ class Pulumi:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=ANSWER_SECONDS,
+                timeout=seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise PalisadeError(
-                f"pulumi has not answered within {ANSWER_SECONDS:.0f} seconds.",
+                f"pulumi has not answered within {seconds:.0f} seconds.",
                 where=where,
-                remedy="check that the place where the stack's state is can be reached: pulumi whoami --verbose",
+                remedy=(
+                    "check that the place where the stack's state is can be reached (pulumi whoami --verbose), and the "
+                    "cluster if it was asked too"
+                ),
             ) from error
         except OSError as error:
             raise self._cannot_start(error) from error
         finally:
             self._take_out_salt()
         if completed.returncode != 0:
-            raise failure(completed.stderr, stack=self.stack, where=where)
+            said = completed.stderr.strip() or errors_in(completed.stdout)
+            raise failure(said, stack=self.stack, where=where, status=completed.returncode)
         return completed.stdout
 
     def show(self, *arguments: str, aside: bool = False) -> int:

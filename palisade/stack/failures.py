@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from palisade.errors import PalisadeError
 from palisade.stack.model import Stack
 
+NO_STACK, CHANGES_FOUND, CANCELLED = 6, 7, 8
+"""Pulumi's exit codes for a missing stack, changes where ``--expect-no-changes`` expected none, and Ctrl-C."""
+
 
 class MissingError(PalisadeError):
     """The stack, or what was asked of it, is not there, or not there yet."""
+
+
+class ChangesError(PalisadeError):
+    """There is something to change where nothing was expected."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,15 @@ KNOWN_FAILURES = (
         MissingError,
     ),
     KnownFailure(
-        ("PULUMI_ACCESS_TOKEN must be set", "not logged in", "aren't logged in", "Unauthorized", "nvalid access token"),
+        # With its number, as Pulumi Cloud's answers are shown: an API server refuses a login with the same word.
+        (
+            "PULUMI_ACCESS_TOKEN must be set",
+            "not logged in",
+            "aren't logged in",
+            "requires logging in",
+            "[401]",
+            "nvalid access token",
+        ),
         "pulumi is not logged in to the place where the stack's state is.",
         "pulumi login (or pulumi login file://DIRECTORY for state in files), or name the place in state.backend",
     ),
@@ -87,14 +102,32 @@ KNOWN_FAILURES = (
 )
 
 
-def failure(said: str, *, stack: Stack, where: str) -> PalisadeError:
+def errors_in(display: str) -> str:
+    """The errors that pulumi shows under "Diagnostics" when an operation ends; these are not on standard error.
+
+    Args:
+        display: What it wrote to standard output, without colours.
+    """
+    errors, is_error = list[str](), False
+    for line in display.partition("\nDiagnostics:\n")[2].partition("\nResources:\n")[0].splitlines():
+        starts_error, starts_other = line.startswith("    error: "), line.startswith("    warning: ")
+        is_error = starts_error or (is_error and line.startswith("    ") and not starts_other)
+        if is_error:
+            errors.append(line.removeprefix("    "))
+    return "\n".join(errors)
+
+
+def failure(said: str, *, stack: Stack, where: str, status: int | None = None) -> PalisadeError:
     """The error that explains why pulumi failed.
 
     Args:
-        said: What it wrote to standard error.
+        said: What it wrote to standard error, or what it showed (:func:`errors_in`).
         stack: The stack it was called for.
         where: The command line.
+        status: Its exit code, if it is known.
     """
+    if status == CHANGES_FOUND:
+        return ChangesError(f"pulumi found changes: {said.strip()}", where=where)
     words = {
         "environment": stack.environment,
         "backend": stack.backend or "where pulumi is logged in",

@@ -9,15 +9,13 @@ from pathlib import Path
 
 from palisade.errors import ExitCode, PalisadeError
 from palisade.stack.command import Pulumi
-from palisade.stack.failures import failure
+from palisade.stack.failures import CANCELLED, CHANGES_FOUND, NO_STACK, failure
 from palisade.stack.locks import Holder, Lock, read_locks
 from palisade.stack.model import Stack
 from palisade.stack.outcome import Outcome, read_outcome
 
 EVENT_LOG_VARIABLES = {"PULUMI_DEBUG_COMMANDS": "true"}
 """Without it pulumi does not know the option ``--event-log``, which its own Automation API uses."""
-NO_STACK, CHANGES_FOUND, CANCELLED = 6, 7, 8
-"""Pulumi's exit codes for a missing stack, changes where ``--expect-no-changes`` expected none, and Ctrl-C."""
 
 
 class Operation(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -206,18 +207,25 @@ def cluster(plane: ControlPlane) -> DynamicClient:
     return DynamicClient(client)
 
 
-@pytest.fixture(scope="session")
-def engine(plane: ControlPlane) -> Iterator[Engine]:
+@contextmanager
+def provider(kubeconfig: Path, **settings: Any) -> Iterator[Engine]:
+    """The provider as Pulumi starts and configures it."""
     with subprocess.Popen(
         [sys.executable, EXECUTABLE, "127.0.0.1:1"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
         with grpc.insecure_channel(f"127.0.0.1:{process.stdout.readline().strip()}") as channel:
             running = Engine(provider_pb2_grpc.ResourceProviderStub(channel))
-            arguments = encode({"kubeconfig": str(plane.kubeconfig)})
+            arguments = encode({"kubeconfig": str(kubeconfig), **settings})
             running.call("Configure", provider_pb2.ConfigureRequest(args=arguments, acceptSecrets=True))
             yield running
         process.terminate()
+
+
+@pytest.fixture(scope="session")
+def engine(plane: ControlPlane) -> Iterator[Engine]:
+    with provider(plane.kubeconfig) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from conftest import MANAGER, Engine, RefusedError
+import yaml
+from conftest import MANAGER, Engine, RefusedError, provider
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from provider_objects import config_map, definition, deployment, pods
+
+from tests.control_plane import ControlPlane
 
 
 def test_an_object_is_created_as_declared_under_the_name_of_the_stack(
@@ -43,6 +48,27 @@ def test_what_is_there_already_is_not_taken_over(engine: Engine, cluster: Dynami
     with pytest.raises(RefusedError, match="there already"):
         engine.preview("ConfigMap", config_map("theirs", namespace, a="2"))
     assert maps.get("theirs", namespace).data.a == "1"
+
+
+def test_what_this_stack_has_made_and_forgotten_is_said_to_be_its_own(engine: Engine, namespace: str) -> None:
+    engine.create("ConfigMap", config_map("forgotten", namespace, a="1"))
+    with pytest.raises(RefusedError, match=r"this stack has made it(?s:.*)palisade stack recover test") as refused:
+        engine.create("ConfigMap", config_map("forgotten", namespace, a="1"), name="again")
+    assert "import_='shop/forgotten'" in str(refused.value)
+
+
+def test_a_login_that_has_ended_is_named(plane: ControlPlane, tmp_path: Path) -> None:
+    kubeconfig = yaml.safe_load(plane.kubeconfig.read_text(encoding="utf-8"))
+    kubeconfig["users"][0]["user"] = {"token": "has-ended"}
+    ended = tmp_path / "kubeconfig"
+    ended.write_text(yaml.safe_dump(kubeconfig), encoding="utf-8")
+    with provider(ended) as refused, pytest.raises(RefusedError) as error:
+        refused.check("ConfigMap", config_map("any", "default", a="1"))
+    assert str(error.value) == (
+        "The Kubernetes API server refuses: Unauthorized\n"
+        f"where: {plane.server}\n"
+        "what to do: log in to the cluster again, or correct the kubeconfig or its context"
+    )
 
 
 def test_an_update_changes_what_changed_and_removes_what_is_no_longer_declared(

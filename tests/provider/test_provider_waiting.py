@@ -14,9 +14,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from conftest import Engine, RefusedError
+from conftest import Engine, Managed, RefusedError, provider
 from kubernetes.dynamic import DynamicClient
+from kubernetes_provider.values import decode
 from provider_objects import definition, deployment, pods
+
+from tests.control_plane import ControlPlane
 
 MERGE = "application/merge-patch+json"
 
@@ -211,8 +214,62 @@ def test_annotations_say_how_long_and_for_what_is_waited(engine: Engine, namespa
     with pytest.raises(RefusedError) as refused:
         engine.update(made, content)
     assert "not ready within 1 s" in refused.value.reasons
-    content["metadata"]["annotations"] = {"pulumi.com/timeoutSeconds": "soon"}
-    with pytest.raises(RefusedError, match="'soon' is not a number"):
-        engine.update(made, content)
     content["metadata"]["annotations"] = {"pulumi.com/waitFor": "condition=Available=False"}
     engine.update(made, content)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "problem"),
+    [
+        ("pulumi.com/timeoutSeconds", "10m", "'10m' is not a number"),
+        ("pulumi.com/waitFor", "Ready", "'Ready' is not something that can be waited for"),
+    ],
+)
+def test_annotations_that_nobody_could_follow_are_refused_before_anything_is_done(
+    engine: Engine, cluster: DynamicClient, namespace: str, annotation: str, value: str, problem: str
+) -> None:
+    content = deployment("unclear", namespace)
+    content["metadata"]["annotations"] = {annotation: value}
+    for attempt in (engine.preview, engine.create):
+        with pytest.raises(RefusedError, match=problem):
+            attempt("Deployment", content)
+    there = cluster.resources.get(api_version="apps/v1", kind="Deployment").get(namespace=namespace).items
+    assert "unclear" not in {item.metadata.name for item in there}
+
+
+def test_an_object_that_is_made_and_cannot_be_read_is_in_the_state_all_the_same(
+    engine: Engine, plane: ControlPlane, namespace: str
+) -> None:
+    rules = [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["create", "patch"]}]
+    engine.create("ClusterRole", {"metadata": {"name": "blind"}, "rules": rules})
+    subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "blind"}
+    role = {"kind": "ClusterRole", "apiGroup": "rbac.authorization.k8s.io", "name": "blind"}
+    engine.create("ClusterRoleBinding", {"metadata": {"name": "blind"}, "subjects": [subject], "roleRef": role})
+    with (
+        provider(plane.kubeconfig_of("blind"), upsertExistingObjects=True) as blind,
+        pytest.raises(RefusedError) as refused,
+    ):
+        blind.create("Deployment", deployment("unseen", namespace))
+    assert "what has become of it cannot be read" in refused.value.reasons
+    assert 'User "blind" cannot get resource "deployments"' in refused.value.reasons
+    assert refused.value.partial is not None
+    assert refused.value.partial.id == f"{namespace}/unseen"
+
+
+def test_a_rollout_that_failed_is_waited_for_again(engine: Engine, cluster: DynamicClient, namespace: str) -> None:
+    """Its image has come meanwhile; the declaration, and so the generation, stay the same."""
+    content = deployment("again", namespace)
+    content["spec"]["progressDeadlineSeconds"] = 1
+    with pytest.raises(RefusedError, match="is there, but not as it should be") as refused:
+        engine.create("Deployment", content, seconds=60)
+    partial = refused.value.partial
+    assert partial is not None
+    assert "has timed out progressing" in refused.value.reasons
+    urn, inputs = engine.check("Deployment", content)
+    failed = Managed(urn, partial.id, inputs, decode(partial.properties))
+    with pytest.raises(RefusedError) as refused:
+        engine.update(failed, content, seconds=2)
+    assert "not ready within 2 s: 0 of 1 pods are new and available" in refused.value.reasons
+    with kubelet(cluster, namespace, "again", RUNNING):
+        made = engine.update(failed, content)
+    assert made.state.value["status"]["readyReplicas"] == 1

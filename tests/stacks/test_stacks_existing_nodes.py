@@ -63,6 +63,14 @@ def test_in_a_local_fleet_a_node_needs_what_its_registry_pod_asks_for() -> None:
     assert "needs 1000 m CPU and 1536 MiB" in refusal(fleet, "local", **{"registry-1": less})
 
 
+def test_nothing_is_declared_on_nodes_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = graph.Graph()
+    monkeypatch.setattr(graph, "Graph", lambda: declared)
+    assert refusal(shipped_fleet("dev"), "dev", **{"registry-2": {"spec": {"taints": []}}})
+    assert "registry-2" in {each.name for each in declared.resources if each.is_read}
+    assert declared.objects == []
+
+
 def test_a_node_without_its_labels_or_its_taint_is_refused() -> None:
     fleet = shipped_fleet("dev")
     said = refusal(

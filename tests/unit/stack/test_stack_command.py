@@ -16,7 +16,7 @@ import pytest
 
 from palisade.errors import MachineError, PalisadeError
 from palisade.stack.command import Pulumi
-from palisade.stack.failures import MissingError
+from palisade.stack.failures import ChangesError, MissingError, failure
 from palisade.stack.model import Stack
 from palisade.stack.surroundings import surroundings
 
@@ -99,3 +99,56 @@ def test_ctrl_c_is_pulumis_own_and_its_end_is_waited_for(stack: Stack, tmp_path:
 def test_what_is_no_known_failure_is_said_as_it_is(stack: Stack) -> None:
     with pytest.raises(PalisadeError, match="pulumi failed: error: disk on fire"):
         pulumi(stack, "echo error: disk on fire >&2; exit 1").answer("up")
+
+
+def test_changes_where_none_were_expected_are_an_error_of_their_own(stack: Stack) -> None:
+    with pytest.raises(ChangesError, match="no changes were expected"):
+        pulumi(stack, "echo error: no changes were expected >&2; exit 7").answer("preview", "--expect-no-changes")
+
+
+def test_an_answer_may_take_as_long_as_it_is_told(stack: Stack) -> None:
+    with pytest.raises(PalisadeError, match="has not answered within 0 seconds"):
+        pulumi(stack, "exec sleep 20").answer("preview", seconds=0.1)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_about_the_state"),
+    [
+        ("error: [401] Unauthorized: No credentials provided or are invalid.", True),
+        ("error: this command requires logging in; try running `pulumi login` first", True),
+        ("error: The Kubernetes API server refuses: Unauthorized", False),
+    ],
+)
+def test_a_login_that_the_cluster_refuses_is_not_taken_for_one_of_the_state(
+    said: str, stack: Stack, *, is_about_the_state: bool
+) -> None:
+    explained = failure(said, stack=stack, where="pulumi preview")
+    assert ("is not logged in to the place" in explained.problem) == is_about_the_state
+
+
+SHOWN = """Previewing update (local):
+Diagnostics:
+  kubernetes:core/v1:ServiceAccount (a):
+    error: Preview failed: The Kubernetes API server does not answer: refused
+    where: https://cluster.test
+
+  pulumi:pulumi:Stack (palisade-local):
+    warning: using pulumi-resource-kubernetes from $PATH
+    error: preview failed
+    warning: it is late
+
+    Traceback (most recent call last):
+
+Resources:
+    2 errored
+"""
+
+
+def test_errors_that_pulumi_only_shows_are_told(stack: Stack) -> None:
+    with pytest.raises(PalisadeError) as refused:
+        pulumi(stack, f"cat <<'END'\n{SHOWN}END\nexit 1").answer("preview")
+    assert refused.value.problem == (
+        "pulumi failed: error: Preview failed: The Kubernetes API server does not answer: refused\n"
+        "where: https://cluster.test\n"
+        "error: preview failed"
+    )

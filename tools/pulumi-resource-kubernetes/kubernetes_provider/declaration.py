@@ -25,8 +25,12 @@ def manager_of(urn: str) -> str:
     Args:
         urn: ``urn:pulumi:<stack>::<project>::<types>::<name>``.
     """
-    stack, project = urn.split("::")[:2]
-    return f"pulumi-{project}-{stack.removeprefix('urn:pulumi:')}"[:_LONGEST_MANAGER]
+    return f"pulumi-{urn.split('::')[1]}-{stack_of(urn)}"[:_LONGEST_MANAGER]
+
+
+def stack_of(urn: str) -> str:
+    """The name of the stack in a URN."""
+    return urn.split("::", maxsplit=1)[0].removeprefix("urn:pulumi:")
 
 
 def check_declaration(

@@ -11,12 +11,15 @@ from palisade.errors import PalisadeError
 
 _SHORTEST_SECRET = 3
 """Shorter texts would turn half of a message into stars, and protect nothing."""
+_NOT_LOGGED_IN, _FORBIDDEN, _BUSY, _FIRST_FAULT = 401, 403, 429, 500
+_LACKS_RIGHTS = re.compile(r'User "[^"]*" cannot ')
 
 
 class UnreachableError(PalisadeError):
     """Nobody answers at the address of the API server."""
 
     def __init__(self, server: str, reason: Exception) -> None:
+        self.message: str = f"the API server does not answer ({_innermost(reason)})"
         super().__init__(
             f"The Kubernetes API server does not answer: {_innermost(reason)}",
             where=server,
@@ -89,7 +92,47 @@ class AnswerError(Exception):
                     'or take them back with the annotation pulumi.com/patchForce: "true"'
                 ),
             )
-        return PalisadeError(f"The Kubernetes API server refuses: {self.message}", where=where)
+        return PalisadeError(f"The Kubernetes API server refuses: {self.message}", where=where, remedy=self._remedy)
+
+    @property
+    def outage(self) -> str:
+        """Why the server does not answer for now; empty if this is its answer."""
+        is_passing = self.status >= _FIRST_FAULT or self.status == _BUSY
+        return f"the API server does not answer ({self.message})" if is_passing else ""
+
+    @property
+    def _remedy(self) -> str | None:
+        if self.status == _NOT_LOGGED_IN:
+            return "log in to the cluster again, or correct the kubeconfig or its context"
+        # Policies and quotas forbid things too, and then it is not a matter of who asks.
+        if self.status == _FORBIDDEN and _LACKS_RIGHTS.search(self.message):
+            return "give this user the right, or use a kubeconfig or a context that has it"
+        return None
+
+
+def already_there(where: str, identifier: str, *, stack: str, is_own: bool) -> PalisadeError:
+    """The error for an object that is to be made, and is there.
+
+    Args:
+        where: The object: kind, namespace and name.
+        identifier: Its id in Pulumi's state.
+        stack: The stack that is to make it.
+        is_own: Whether this stack has set fields of it.
+    """
+    importing = f"take it over with ResourceOptions(import_={identifier!r})"
+    renaming = "if a resource was renamed, give it aliases"
+    if is_own:
+        return PalisadeError(
+            "The object is there already: this stack has made it, and does not know of it any more (an interrupted "
+            "run, a lost state, or two resources of the program with one name).",
+            where=where,
+            remedy=f"after an interrupted run: palisade stack recover {stack}; otherwise {importing}; {renaming}",
+        )
+    return PalisadeError(
+        "The object is there already, and this stack has not made it.",
+        where=where,
+        remedy=f"{importing}, or delete it; {renaming}",
+    )
 
 
 def without_secrets(message: str, secrets: Iterable[str]) -> str:

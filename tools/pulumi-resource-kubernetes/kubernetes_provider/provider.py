@@ -11,8 +11,8 @@ from typing import Any
 from kubernetes_provider import objects
 from kubernetes_provider.changes import Change, compare, immutable_paths, refused_paths
 from kubernetes_provider.cluster import INVALID, Cluster, Kind
-from kubernetes_provider.declaration import AUTONAMED, check_declaration, manager_of
-from kubernetes_provider.failures import AnswerError, UnknownKindError, without_secrets
+from kubernetes_provider.declaration import AUTONAMED, check_declaration, manager_of, stack_of
+from kubernetes_provider.failures import AnswerError, UnknownKindError, already_there, without_secrets
 from kubernetes_provider.live import (
     INTERNAL_KEYS,
     MANAGER_KEY,
@@ -31,7 +31,14 @@ from kubernetes_provider.paths import Path, get, write
 from kubernetes_provider.preview import is_about_missing_part, planned_state
 from kubernetes_provider.schema import Schemas
 from kubernetes_provider.values import Properties, contains_unknown
-from kubernetes_provider.waiting import NotReadyError, Patience, wait_until_gone, wait_until_ready
+from kubernetes_provider.waiting import (
+    NotReadyError,
+    Patience,
+    refuse_wrong_annotations,
+    rule_of,
+    wait_until_gone,
+    wait_until_ready,
+)
 from palisade.errors import PalisadeError
 
 _FORCE_ANNOTATION = "pulumi.com/patchForce"
@@ -84,15 +91,24 @@ class ObjectProvider:
         self._replaced: set[Target] = set()
         self.cancelled = threading.Event()
 
+    @property
+    def server(self) -> str:
+        """The address of the API server; empty while the cluster is only planned."""
+        return self._cluster.server if self._cluster is not None else ""
+
     def check(self, resource: Resource, old: Properties, new: Properties, seed: bytes) -> Properties:
         """The inputs as they are kept: with apiVersion, kind, name and namespace; Secrets are secret.
 
         Raises:
-            PalisadeError: there is no such resource here, or nobody answers.
+            PalisadeError: there is no such resource here, its annotations say nothing that can be waited for, or
+                nobody answers.
+            AnswerError: the server does not say which kinds it serves.
         """
         kind = objects.kind_of(resource.type, new.value)
         namespace = self._settings.namespace if self._is_namespaced(kind, new.value) else None
-        return check_declaration(resource.name, kind, old, new, seed=seed, default_namespace=namespace)
+        checked = check_declaration(resource.name, kind, old, new, seed=seed, default_namespace=namespace)
+        refuse_wrong_annotations(kind, _annotations(checked))
+        return checked
 
     def diff(self, resource: Resource, old: Properties, state: Properties, new: Properties) -> Difference:
         """What differs between the declarations, unless the server would change nothing.
@@ -131,11 +147,11 @@ class ObjectProvider:
         manager = manager_of(resource.urn)
         with _explained(target, inputs):
             if preview:
-                planned = self._planned(target, inputs, manager)
+                planned = self._planned(resource, target, inputs, manager)
                 return self._outcome(target, planned_state(planned, inputs.value, kind), manager, inputs)
             cluster = self._connected()
-            if not self._settings.upsert and objects.find(cluster, target) is not None:
-                raise _already_there(target)
+            if not self._settings.upsert and (existing := objects.find(cluster, target)) is not None:
+                raise _already_there(resource, target, existing, manager)
             _, live = objects.apply(
                 cluster, target, _content(inputs), manager=manager, force=self._forces(inputs.value)
             )
@@ -205,14 +221,14 @@ class ObjectProvider:
         except UnknownKindError:
             return  # with its definition, every object of a kind is gone
         target = objects.target_of_id(kind, identifier, endpoint, self._settings.namespace)
-        annotations = get(state.value, "metadata", "annotations") or {}
+        annotations = _annotations(state)
+        patience = Patience.of(annotations, seconds, self.cancelled, self._reporter(resource))
         with _explained(target, state):
             left = objects.delete(cluster, target, annotations)
-            patience = Patience.of(annotations, seconds, self.cancelled, self._reporter(resource))
             if left is not None and patience is not None:
                 wait_until_gone(cluster, target, left, patience)
 
-    def _planned(self, target: Target, inputs: Properties, manager: str) -> dict[str, Any]:
+    def _planned(self, resource: Resource, target: Target, inputs: Properties, manager: str) -> dict[str, Any]:
         """The object that a create would make, as far as the server can say it today."""
         cluster = self._cluster
         if target.kind.kind == _DEFINITION:
@@ -227,7 +243,7 @@ class ObjectProvider:
                     content = _content(inputs)
                     return objects.apply(cluster, target, content, manager=manager, dry_run=True, force=force)[1]
                 if target not in self._replaced and not is_managed_by(existing, manager):
-                    raise _already_there(target)
+                    raise _already_there(resource, target, existing, manager)
                 # It is deleted before this one is made, or the real run refuses.
             except UnknownKindError:
                 pass  # its definition is not there yet
@@ -260,12 +276,13 @@ class ObjectProvider:
     def _await(
         self, resource: Resource, target: Target, live: dict[str, Any], manager: str, inputs: Properties, seconds: float
     ) -> Outcome:
-        annotations = get(inputs.value, "metadata", "annotations") or {}
+        annotations = _annotations(inputs)  # checked, so nothing can fail between the apply and the wait
         patience = Patience.of(annotations, seconds, self.cancelled, self._reporter(resource))
-        if patience is None:
+        rule = None if patience is None else rule_of(target.kind, annotations)
+        if patience is None or rule is None:
             return self._outcome(target, live, manager, inputs)
         try:
-            live = wait_until_ready(self._connected(), target, live, patience)
+            live = wait_until_ready(self._connected(), target, live, rule, patience)
         except NotReadyError as error:
             reasons = tuple(without_secrets(reason, inputs.secret_texts()) for reason in error.reasons)
             return self._outcome(target, error.live, manager, inputs, unready=reasons)
@@ -333,15 +350,15 @@ def _with_leftovers(outcome: Outcome, kept: Mapping[Path, list[str]]) -> Outcome
     return replace(outcome, unready=(*outcome.unready, *reasons))
 
 
-def _already_there(target: Target) -> PalisadeError:
-    return PalisadeError(
-        "The object is there already, and this stack has not made it.",
-        where=str(target),
-        remedy=(
-            f"take it over with ResourceOptions(import_={target.id!r}), or delete it. If a resource was renamed, give "
-            "it aliases; if an interrupted run has made it: pulumi refresh"
-        ),
-    )
+def _annotations(properties: Properties) -> Mapping[str, Any]:
+    """The annotations, as far as they are known."""
+    found = get(properties.value, "metadata", "annotations")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _already_there(resource: Resource, target: Target, existing: Mapping[str, Any], manager: str) -> PalisadeError:
+    is_own = is_managed_by(existing, manager)
+    return already_there(str(target), target.id, stack=stack_of(resource.urn), is_own=is_own)
 
 
 @contextmanager

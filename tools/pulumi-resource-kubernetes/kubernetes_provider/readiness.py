@@ -32,6 +32,21 @@ class Rule:
     most_seconds: float | None = None
     """After this time the object counts as ready although nobody has said so: what says so is a controller that not
     every cluster runs, and nothing depends on it."""
+    since_apply: str = ""
+    """A condition that counts only if it is newer than the apply: one that was there before is about an earlier try."""
+
+    def verdict(self, live: Live, applied: Live) -> Verdict:
+        """Whether an object is ready.
+
+        Args:
+            live: As it is now.
+            applied: As it was in the answer to the apply. The server's own times are compared: clocks differ.
+        """
+        own, before = condition(live, self.since_apply), condition(applied, self.since_apply)
+        if own and before and own.get("lastUpdateTime") == before.get("lastUpdateTime"):
+            others = [one for one in live["status"]["conditions"] if one is not own]
+            live = {**live, "status": {**live["status"], "conditions": others}}
+        return self.judge(live)
 
 
 def condition(live: Live, name: str) -> Mapping[str, Any]:
@@ -185,7 +200,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("apiextensions.k8s.io", "CustomResourceDefinition"): Rule(_definition),
     ("apiregistration.k8s.io", "APIService"): Rule(wait_for_condition("Available")),
     ("apps", "DaemonSet"): Rule(_daemon_set),
-    ("apps", "Deployment"): Rule(_deployment),
+    ("apps", "Deployment"): Rule(_deployment, since_apply="Progressing"),
     ("apps", "ReplicaSet"): Rule(_replica_set),
     ("apps", "StatefulSet"): Rule(_stateful_set),
     ("batch", "Job"): Rule(_job),

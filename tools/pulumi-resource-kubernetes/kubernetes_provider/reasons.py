@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kubernetes_provider.cluster import Cluster
-from kubernetes_provider.failures import AnswerError
+from kubernetes_provider.failures import AnswerError, UnreachableError
 from kubernetes_provider.objects import Target
 from kubernetes_provider.paths import get
 
@@ -24,7 +24,7 @@ _OPERATORS = {
 
 
 def reasons_of(cluster: Cluster, target: Target, live: Mapping[str, Any]) -> list[str]:
-    """What explains the delay, the most frequent first; empty if nothing does or nobody may look."""
+    """What explains the delay, the most frequent first; with why no more is known if nobody may look."""
     found: Counter[str] = Counter()
     try:
         found.update(_conditions(live))
@@ -32,7 +32,7 @@ def reasons_of(cluster: Cluster, target: Target, live: Mapping[str, Any]) -> lis
             found.update(set(_pod_reasons(pod)) or set(_events(cluster, target.namespace, pod)))
         found.update(_requests(cluster, target, live))
         found.update(_events(cluster, target.namespace, live))
-    except AnswerError as error:
+    except (AnswerError, UnreachableError) as error:
         found.update([f"more is not known: {error.message}"])
     return [f"{text} ({count} times)" if count > 1 else text for text, count in found.most_common(_MOST_REASONS)]
 

@@ -20,6 +20,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provid
 
 from kubernetes_provider import login
 from kubernetes_provider.changes import Change
+from kubernetes_provider.failures import AnswerError
 from kubernetes_provider.paths import write
 from kubernetes_provider.provider import Difference, ObjectProvider, Outcome, Resource
 from kubernetes_provider.values import Properties, decode, encode
@@ -58,7 +59,10 @@ def _answered(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(self, request, context)
         except PalisadeError as error:
-            context.abort(grpc.StatusCode.UNKNOWN, str(error).removeprefix("error: "))
+            context.abort(grpc.StatusCode.UNKNOWN, _words(error))
+        except AnswerError as error:
+            # It is about no object: the server does not even say which kinds it serves.
+            context.abort(grpc.StatusCode.UNKNOWN, _words(error.explain(self.server)))
         except (LookupError, TypeError, ValueError) as error:
             # A fault of this program. Its message could quote an object, so only its place is told.
             context.abort(grpc.StatusCode.INTERNAL, f"unexpected {type(error).__name__} at {_place(error)}")
@@ -178,6 +182,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return Empty()
 
     @property
+    def server(self) -> str:
+        """The address of the API server; empty before the configuration."""
+        return self._provider.server if self._provider is not None else ""
+
+    @property
     def _objects(self) -> ObjectProvider:
         if self._provider is None:
             raise PalisadeError("The provider is not configured.", where="Pulumi's engine")
@@ -212,6 +221,10 @@ def _end_with_parent() -> None:
         os._exit(1)
     select.select([parent], [], [])
     os._exit(1)
+
+
+def _words(error: PalisadeError) -> str:
+    return str(error).removeprefix("error: ")
 
 
 def _resource(request: Any) -> Resource:

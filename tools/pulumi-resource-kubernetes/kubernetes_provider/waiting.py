@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubernetes_provider.cluster import Cluster, Kind
+from kubernetes_provider.failures import AnswerError, UnreachableError
 from kubernetes_provider.objects import Target
 from kubernetes_provider.paths import get
 from kubernetes_provider.readiness import READY, RULES, Rule, Verdict, wait_for_condition
 from kubernetes_provider.reasons import reasons_of
+from kubernetes_provider.values import UNKNOWN
 from palisade.errors import PalisadeError
 
 _DEFAULT_SECONDS = 600.0
@@ -68,14 +71,10 @@ class Patience:
         Raises:
             PalisadeError: an annotation is not a number of seconds.
         """
-        if str(annotations.get(_SKIP_ANNOTATION)).lower() == "true":
+        if _is_skipped(annotations):
             return None
-        wanted = annotations.get(_SECONDS_ANNOTATION)
-        try:
-            return cls(float(wanted) if wanted is not None else seconds or _DEFAULT_SECONDS, cancelled, report)
-        except ValueError:
-            where = f"metadata.annotations[{_SECONDS_ANNOTATION}]"
-            raise PalisadeError(f"{wanted!r} is not a number.", where=where, allowed="seconds, such as 120") from None
+        wanted = _seconds_of(annotations)
+        return cls(seconds or _DEFAULT_SECONDS if wanted is None else wanted, cancelled, report)
 
     @property
     def elapsed(self) -> float:
@@ -99,33 +98,75 @@ class Patience:
         return ""
 
 
-def wait_until_ready(cluster: Cluster, target: Target, live: dict[str, Any], patience: Patience) -> dict[str, Any]:
-    """Wait for an object that was just applied.
+def refuse_wrong_annotations(kind: Kind, annotations: Mapping[str, Any]) -> None:
+    """Refuse what annotations say about waiting before anything is done; what is not known yet is not judged.
+
+    Raises:
+        PalisadeError: nobody could wait like that.
+    """
+    known = {key: value for key, value in annotations.items() if value is not UNKNOWN}
+    if not _is_skipped(known):
+        _seconds_of(known)
+        rule_of(kind, known)
+
+
+def rule_of(kind: Kind, annotations: Mapping[str, Any]) -> Rule | None:
+    """What an object is waited for; None: it is ready when the server has accepted it.
+
+    Args:
+        kind: Its kind.
+        annotations: Those that the program declares; others' annotations do not say how it waits.
+
+    Raises:
+        PalisadeError: the annotation is not something that can be waited for.
+    """
+    wanted = annotations.get(_WAIT_ANNOTATION)
+    if wanted is None:
+        return RULES.get((kind.group, kind.kind))
+    words = str(wanted).split("=")
+    if words[0] != "condition" or len(words) not in {2, 3}:
+        raise PalisadeError(
+            f"{wanted!r} is not something that can be waited for.",
+            where=f"metadata.annotations[{_WAIT_ANNOTATION}]",
+            allowed="condition=Ready or condition=Ready=False",
+        )
+    return Rule(wait_for_condition(words[1], words[2] if words[2:] else "True"))
+
+
+def wait_until_ready(
+    cluster: Cluster, target: Target, applied: dict[str, Any], rule: Rule, patience: Patience
+) -> dict[str, Any]:
+    """Wait for an object that was just applied. A server that does not answer for now is waited for as well.
+
+    Args:
+        cluster: Where it is.
+        target: Which object.
+        applied: The object in the answer to the apply.
+        rule: When it is ready.
+        patience: How long is waited.
 
     Returns:
         The live object.
 
     Raises:
-        NotReadyError: it is not ready in time, cannot become ready, or waiting was interrupted.
-        AnswerError: the server refuses to show it.
-        UnreachableError: nobody answers.
+        NotReadyError: it is not ready in time, cannot become ready or cannot be read, or waiting was interrupted.
     """
-    rule = _rule_of(target.kind, live)
-    if rule is None:
-        return live
     path = cluster.endpoint(target.kind).one(target.namespace, target.name)
-    while True:
-        verdict = _judge(cluster, rule, target.kind, live)
-        if verdict == READY or (rule.most_seconds is not None and patience.elapsed > rule.most_seconds):
-            return live
+    live, verdict = applied, _judge(cluster, rule, target.kind, applied, applied)
+    while verdict != READY and (rule.most_seconds is None or patience.elapsed <= rule.most_seconds):
         stop = "" if verdict.is_final else patience.pause(f"waiting: {verdict.waits_for}")
         if verdict.is_final or stop:
             first = f"{stop}: {verdict.waits_for}" if stop else verdict.waits_for
             raise NotReadyError(live, [first, *reasons_of(cluster, target, live)])
-        found = cluster.find(path)
+        try:
+            found = cluster.find(path)
+        except (AnswerError, UnreachableError) as error:
+            verdict = _unread(error)
+            continue
         if found is None:
             raise NotReadyError(live, ["it was deleted while it was waited for"])
-        live = found
+        live, verdict = found, _judge(cluster, rule, target.kind, found, applied)
+    return live
 
 
 def wait_until_gone(cluster: Cluster, target: Target, live: dict[str, Any], patience: Patience) -> None:
@@ -159,22 +200,39 @@ def wait_until_gone(cluster: Cluster, target: Target, live: dict[str, Any], pati
             )
 
 
-def _rule_of(kind: Kind, live: Mapping[str, Any]) -> Rule | None:
-    wanted = get(live, "metadata", "annotations", _WAIT_ANNOTATION)
+def _is_skipped(annotations: Mapping[str, Any]) -> bool:
+    return str(annotations.get(_SKIP_ANNOTATION)).lower() == "true"
+
+
+def _seconds_of(annotations: Mapping[str, Any]) -> float | None:
+    wanted = annotations.get(_SECONDS_ANNOTATION)
     if wanted is None:
-        return RULES.get((kind.group, kind.kind))
-    words = str(wanted).split("=")
-    if words[0] != "condition" or len(words) not in {2, 3}:
-        raise PalisadeError(
-            f"{wanted!r} is not something that can be waited for.",
-            where=f"metadata.annotations[{_WAIT_ANNOTATION}]",
-            allowed="condition=Ready or condition=Ready=False",
-        )
-    return Rule(wait_for_condition(words[1], words[2] if words[2:] else "True"))
+        return None
+    try:
+        seconds = float(wanted)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        where = f"metadata.annotations[{_SECONDS_ANNOTATION}]"
+        raise PalisadeError(f"{wanted!r} is not a number.", where=where, allowed="seconds, such as 120")
+    return seconds
 
 
-def _judge(cluster: Cluster, rule: Rule, kind: Kind, live: Mapping[str, Any]) -> Verdict:
-    verdict = rule.judge(live)
+def _judge(cluster: Cluster, rule: Rule, kind: Kind, live: Mapping[str, Any], applied: Mapping[str, Any]) -> Verdict:
+    try:
+        return _judge_with_others(cluster, kind, live, rule.verdict(live, applied))
+    except (AnswerError, UnreachableError) as error:
+        return _unread(error)
+
+
+def _unread(error: AnswerError | UnreachableError) -> Verdict:
+    """What is known of an object that was not shown: the wait goes on while the server does not answer."""
+    silence = error.message if isinstance(error, UnreachableError) else error.outage
+    return Verdict(silence) if silence else Verdict(f"what has become of it cannot be read: {error}", is_final=True)
+
+
+def _judge_with_others(cluster: Cluster, kind: Kind, live: Mapping[str, Any], verdict: Verdict) -> Verdict:
+    """The verdict where other objects count too."""
     if kind.kind == "CustomResourceDefinition" and verdict == READY:
         return _is_served(cluster, live)
     if kind.kind == "PersistentVolumeClaim" and not verdict.is_final and verdict != READY:
