@@ -15,7 +15,7 @@ DENIED = 403
 
 @dataclass(frozen=True)
 class Probe:
-    """A request that changes nothing, or nothing that is declared, even where it is allowed."""
+    """A request that changes nothing that is declared where it is allowed."""
 
     method: str
     path: str
@@ -51,6 +51,23 @@ PROBES = {
     "secret id of a host": Probe("POST", "auth/approle/role/database/secret-id", {"cidr_list": "nowhere"}),
     "host role": Probe("GET", "auth/approle/role/database"),
     "change a host role": Probe("POST", "auth/approle/role/database", {"token_ttl": "1h"}),
+    **{
+        f"give a host role another policy: {way}": Probe("POST", f"auth/approle/role/{path}", body)
+        for way, path, body in (
+            ("instead", "database", {"token_policies": ["admins"]}),
+            ("beside", "database", {"token_policies": ["palisade-host-database", "admins"]}),
+            ("as a text", "database", {"token_policies": "palisade-host-database,admins"}),
+            ("in upper case", "database", {"TOKEN_POLICIES": ["admins"]}),
+            ("by the old name", "database", {"policies": ["admins"]}),
+            ("of another host", "database", {"token_policies": ["palisade-host-bastion"]}),
+            ("by its own path", "database/policies", {"token_policies": ["admins"]}),
+            ("in a role of its own", "another", {"token_policies": ["admins"]}),
+        )
+    },
+    "write a host role as it is declared": Probe(
+        "POST", "auth/approle/role/database", {"token_policies": ["palisade-host-database"]}
+    ),
+    "pods log in with another type": Probe("POST", "sys/auth/kubernetes", {"type": "userpass"}),
     "change a person": Probe("POST", "auth/people/users/analyst", {"token_ttl": "10m"}),
     "read a person": Probe("GET", "auth/people/users/analyst"),
     "identity token": Probe("GET", "identity/oidc/token/api"),
@@ -118,9 +135,9 @@ ALLOWED: dict[str, set[str]] = {
         "change a password",
         "secret id of a host",
         "change a host role",
+        "write a host role as it is declared",
         "change a person",
         "change the claims",
-        "write a policy of ours",
     },
 }
 
