@@ -78,6 +78,8 @@ class VaultRoles(Section):
     """The PKI role for pods."""
     hosts: PartName = "hosts"
     """The PKI role for hosts."""
+    edge: PartName = "edge"
+    """The PKI role for registry hosts without Kubernetes, whose certificate has the names of the edge."""
     cert_manager: PartName = "cert-manager"
     """The Kubernetes auth role of cert-manager."""
     tokens: PartName = "api"
