@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import ValidationInfo, field_validator
 
 from palisade.config_access import Access, Tokens
-from palisade.config_cluster import Cluster, Provisioner, State
+from palisade.config_cluster import CertManager, Cluster, Provisioner, State
 from palisade.config_images import ImageSources
+from palisade.config_reach import reach_of_issuer, reach_of_vault, unreachable
 from palisade.config_sections import (
     Audit,
     Database,
@@ -55,8 +56,6 @@ class FleetSettings(Section):
     """What the audit trail takes."""
     tls: Tls = Tls()
     """What the edge accepts, and how long certificates live."""
-    tokens: Tokens | None = None
-    """Whose bearer tokens the edge accepts; absent, those of the Vault of the fleet."""
     access: Access = Access()
     """What a request must bring, and how much the edge carries."""
     edge: Edge | None = None
@@ -75,6 +74,8 @@ class FleetSettings(Section):
     """Where Pulumi keeps the state of the stack."""
     vault: Vault = Vault()
     """Vault or OpenBao: certificates, signing keys, secrets."""
+    tokens: Tokens | None = None
+    """Whose bearer tokens the edge accepts; absent, those of the Vault of the fleet."""
     image_sources: ImageSources | None = None
     """Where the container images come from; a local fleet builds its own."""
     images: Mapping[ImageName, ImageReference] = {}
@@ -153,6 +154,23 @@ class FleetSettings(Section):
                 ]
             )
         return cluster
+
+    @field_validator("vault")
+    @classmethod
+    def _cert_manager_reaches_vault(cls, vault: Vault, info: ValidationInfo) -> Vault:
+        cluster, hosts = info.data.get("cluster"), info.data.get("hosts")
+        if hosts is not None and cluster and cluster.cert_manager is CertManager.INSTALL and info.data.get("edge"):
+            others = "or an address in vault.address, or a host of the group vault"
+            refuse(unreachable(reach_of_vault(vault, hosts), vault.address, "cert-manager", others))
+        return vault
+
+    @field_validator("tokens")
+    @classmethod
+    def _registry_pods_reach_the_issuer(cls, tokens: Tokens | None, info: ValidationInfo) -> Tokens | None:
+        if tokens is not None and info.data.get("cluster"):
+            others = "or an address in tokens.jwks_uri"
+            refuse(unreachable(reach_of_issuer(tokens, ()), tokens.jwks_uri, "registry pods", others))
+        return tokens
 
     @field_validator("images")
     @classmethod

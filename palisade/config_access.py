@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from palisade.config_values import matches
+from palisade.config_values import ServerNetwork, matches
 from palisade.validation import Allowed, Problem, RefusedError, Section, whole_number
 
 TOKEN_HEADER = "authorization"  # noqa: S105 - the name of a header
@@ -69,6 +69,8 @@ class Tokens(Section):
     """The claim ``iss`` of every token, character by character."""
     jwks_uri: HttpsUrl
     """Where the issuer publishes its public keys; the root CA of the fleet or Vault's own must have signed for it."""
+    networks: tuple[ServerNetwork, ...] = ()
+    """The addresses behind the name in that URL: registry pods may connect there."""
     audience: Audience = "palisade-api"
     """A token counts when its claim ``aud`` names this."""
 

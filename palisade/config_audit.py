@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from ipaddress import IPv4Network
 from typing import Annotated
 
 from pydantic import AfterValidator, model_validator
 
 from palisade.config_cluster import ObjectName
-from palisade.config_values import Port, RegionName, matches
+from palisade.config_values import Port, RegionName, ServerNetwork, matches
 from palisade.validation import Allowed, Problem, RefusedError, Section, refuse
-
-_SMALLEST_PREFIX = 8
 
 
 class SyslogTransport(StrEnum):
@@ -45,15 +42,7 @@ ServerName = Annotated[
     ),
 ]
 ServerNames = Annotated[tuple[ServerName, ...], AfterValidator(_not_empty)]
-SinkNetwork = Annotated[
-    IPv4Network,
-    Allowed(
-        f"an IPv4 network of /{_SMALLEST_PREFIX} or smaller such as 10.60.0.0/24 (host bits zero)",
-        types=(str, IPv4Network),
-        test=lambda network: network.prefixlen >= _SMALLEST_PREFIX,
-    ),
-]
-SinkNetworks = Annotated[tuple[SinkNetwork, ...], AfterValidator(_not_empty)]
+SinkNetworks = Annotated[tuple[ServerNetwork, ...], AfterValidator(_not_empty)]
 BucketName = Annotated[
     str, matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket name: lower-case letters, digits, . and -, 3 to 63")
 ]

@@ -18,6 +18,8 @@ _LARGEST_SERVICE_NETWORK = 12
 """The prefix of the largest network that an API server accepts (kube-apiserver v1.36, validateClusterIPFlags)."""
 _SMALLEST_SERVICE_NETWORK = 24
 """The prefix of a network that holds the services of this platform several times over."""
+_WIDEST_OF_SERVERS = 8
+"""The prefix of the largest network that a way out may lead to: a way to everybody is none that somebody meant."""
 _LONGEST_COMMON_NAME = 64
 """RFC 5280, ub-common-name: the first name of a certificate is its common name too."""
 MAXIMUM_RPS = 10_000_000
@@ -133,6 +135,14 @@ ImageReference = Annotated[
 Address = Annotated[IPv4Address, Allowed("an IPv4 address such as 10.20.0.11", types=(str, IPv4Address))]
 Network = Annotated[
     IPv4Network, Allowed("an IPv4 network such as 203.0.113.0/24 (host bits zero)", types=(str, IPv4Network))
+]
+ServerNetwork = Annotated[
+    IPv4Network,
+    Allowed(
+        f"an IPv4 network of /{_WIDEST_OF_SERVERS} or smaller such as 10.60.0.0/24 (host bits zero)",
+        types=(str, IPv4Network),
+        test=lambda network: network.prefixlen >= _WIDEST_OF_SERVERS,
+    ),
 ]
 PrivateNetwork = Annotated[
     IPv4Network,

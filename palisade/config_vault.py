@@ -9,9 +9,11 @@ from typing import Annotated
 from pydantic import model_validator
 
 from palisade.config_cluster import ObjectName
-from palisade.config_values import matches
+from palisade.config_values import ServerNetwork, matches
 from palisade.validation import Allowed, Problem, Section, refuse
 
+PORT = 8200
+"""Where the Vault of the group vault listens."""
 AUDIENCE = "palisade-api"
 """Whom the identity tokens of Vault are for."""
 
@@ -76,6 +78,8 @@ class VaultRoles(Section):
     """The PKI role for pods."""
     hosts: PartName = "hosts"
     """The PKI role for hosts."""
+    edge: PartName = "edge"
+    """The PKI role for registry hosts without Kubernetes, whose certificate has the names of the edge."""
     cert_manager: PartName = "cert-manager"
     """The Kubernetes auth role of cert-manager."""
     tokens: PartName = "api"
@@ -109,6 +113,8 @@ class Vault(Section):
 
     address: VaultAddress | None = None
     """Its URL. Default: the first host of the group vault, port 8200."""
+    networks: tuple[ServerNetwork, ...] = ()
+    """The addresses behind the name in that URL: cert-manager may connect there. Default: the hosts of the group."""
     ca_file: CertificateFile | None = None
     """Who signed its TLS certificate. Default: what the machine trusts; in a local fleet, the fleet's own."""
     kubernetes_address: ApiServerUrl | None = None

@@ -12,6 +12,7 @@ from pulumi_kubernetes.core.v1 import Namespace
 
 from palisade.config import FleetConfiguration
 from palisade.config_cluster import CertManager, Cluster, Provisioner
+from palisade.config_reach import reach_of_issuer, reach_of_vault
 from palisade.fleet import HostGroup
 from palisade.fluentd.model import fluentd_model
 from palisade.images.references import FLUENTD, image_reference
@@ -77,17 +78,22 @@ def network_arguments(
     configuration: FleetConfiguration, cluster: Cluster, namespaces: Mapping[str, Namespace]
 ) -> NetworkArgs:
     """The addresses behind the words of the table of allowances."""
+    vault = reach_of_vault(configuration.vault, configuration.hosts)
+    issuer = reach_of_issuer(configuration.tokens, configuration.hosts)
     return NetworkArgs(
         namespaces=namespaces,
         networks={
             "clients": configuration.networks.clients,
             "api_servers": tuple(IPv4Network(address) for address in cluster.api_server.addresses),
             "databases": _addresses(configuration, "database"),
-            "vaults": _addresses(configuration, "vault"),
+            "vaults": vault.networks,
+            "issuers": issuer.networks,
             "upstreams": configuration.networks.upstreams,
         },
         ports={
             "api_server": (cluster.api_server.port,),
+            "vault": (vault.port,),
+            "issuer": (issuer.port,),
             "upstreams": upstream_ports(read_apis(configuration.environment)),
         },
         is_local=configuration.is_local,

@@ -37,7 +37,7 @@ class Peer(Section):
     namespace: str | None = None
     pods: Mapping[str, str] = {}
     """The labels of the pods; none means every pod of the namespace."""
-    network: Literal["clients", "api_servers", "databases", "vaults", "upstreams"] | None = None
+    network: Literal["clients", "api_servers", "databases", "vaults", "issuers", "upstreams"] | None = None
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Peer:
@@ -50,8 +50,8 @@ class AllowedPort(Section):
     """One port."""
 
     protocol: Literal["TCP", "UDP"]
-    port: int | Literal["api_server", "upstreams"]
-    """A number, the port of the API server in the configuration, or those of the services behind the APIs."""
+    port: int | Literal["api_server", "vault", "issuer", "upstreams"]
+    """A number, the port of the API server, Vault or the issuer in the configuration, or those of the services."""
 
 
 class Allowance(Section):

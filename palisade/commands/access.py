@@ -15,6 +15,7 @@ from palisade.console import ANSWER, OutputFormat, print_json
 from palisade.errors import MachineError
 from palisade.project import Project
 from palisade.registry.model import read_apis
+from palisade.vault.values import edge_certificate
 
 application = typer.Typer(help="Show what Envoy is told.", no_args_is_help=True)
 
@@ -38,7 +39,8 @@ def files(
     output: Annotated[OutputFormat, typer.Option("--output", help="How the answer is printed.")] = OutputFormat.TEXT,
 ) -> None:
     """Render the files of Envoy from the configuration and the APIs that were last exported; asks nobody."""
-    model = access_path(load_configuration(Project.find(), environment), read_apis(environment), _PLACES[kind])
+    configuration = load_configuration(Project.find(), environment)
+    model = access_path(configuration, read_apis(environment), _PLACES[kind])
     rendered = render_envoy(model)
     if directory is not None:
         try:
@@ -52,7 +54,8 @@ def files(
                 remedy="choose another directory",
             ) from error
     if output is OutputFormat.JSON:
-        print_json({"files": dict(rendered), "arguments": list(envoy_arguments(model.places.configuration))})
+        arguments = list(envoy_arguments(model.places.configuration))
+        print_json({"files": dict(rendered), "arguments": arguments, "certificate": edge_certificate(configuration)})
         return
     for name, text in rendered.items():
         ANSWER.print(f"# {name}\n{text}", markup=False, soft_wrap=True)

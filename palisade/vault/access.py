@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palisade.config import FleetConfiguration
+from palisade.config_vault import PORT
 from palisade.errors import ConfigurationError, ExitCode, PalisadeError
 from palisade.fleet import HostGroup
 from palisade.project import fleet_state_directory
 
-PORT = 8200
 TOKEN_VARIABLE = "VAULT_TOKEN"  # noqa: S105 - a name
 TOKEN_FILE = Path("~/.vault-token")
 

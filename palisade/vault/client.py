@@ -178,7 +178,7 @@ class Vault:
             raise PalisadeError(
                 "The token may not do this.",
                 where=f"{where}, token from {self.access.token_from}",
-                allowed="the root token, or one with the policy palisade-operator (docs/vault.md)",
+                allowed=_who_may(path),
                 remedy=self._new_token,
             ) from error
         except hvac.exceptions.VaultError as error:
@@ -220,6 +220,12 @@ class Vault:
         if self.access.is_local:
             return f"remove {self.access.token_from} and run ansible-playbook playbooks/vault.yml"
         return f"log in again: bao login -address={self.access.address}"
+
+
+def _who_may(path: str) -> str:
+    if path.startswith("sys/policies/"):
+        return "the root token, or another that may write policies; palisade-operator may not (docs/vault.md)"
+    return "the root token, or one with the policy palisade-operator (docs/vault.md)"
 
 
 def _data(answer: Any) -> Data | None:

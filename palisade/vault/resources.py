@@ -67,6 +67,7 @@ class _Owned(BaseModel):
 
     list: str
     prefix: str = ""
+    when: Condition | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,8 @@ class _Reader:
         path = self._root / DIRECTORY / f"{OWNED}.yaml"
         for number, raw in enumerate(_list(path)):
             entry = _parsed(_Owned, raw, f"{path}: [{number}]")
+            if entry.when is not None and not self._values[entry.when]:
+                continue
             yield Owned(self._filled(entry.list, {}), entry.prefix)
 
     def _resource(self, entry: _Entry, own: Mapping[str, Any]) -> Resource:

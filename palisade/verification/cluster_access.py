@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from palisade.config import load_configuration
+from palisade.config_reach import reach_of_issuer, reach_of_vault
 from palisade.fleet import Fleet
 from palisade.project import Project, fleet_state_directory
 
@@ -21,7 +22,7 @@ class ClusterAccess:
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What the controls of the network name in words (``clients``, ``databases``); nothing for what is not there."""
     ports: Mapping[str, int] = field(default_factory=dict)
-    """The same for ports: ``api_server``."""
+    """The same for ports: ``api_server``, ``vault``, ``issuer``."""
     sinks: Mapping[str, tuple[tuple[str, ...], int]] = field(default_factory=dict)
     """Where audit records are shipped to, by kind: networks and port. None in a local fleet, where nothing ships."""
     is_local: bool = False
@@ -47,6 +48,8 @@ def find_cluster(project: Project, fleet: Fleet) -> ClusterAccess | None:
     cluster = configuration.cluster
     if cluster is None or (configuration.is_local and not fleet.has_cluster):
         return None
+    vault = reach_of_vault(configuration.vault, configuration.hosts)
+    issuer = reach_of_issuer(configuration.tokens, configuration.hosts)
     own = fleet_state_directory(environment) / "kubeconfig" if configuration.is_local else None
     return ClusterAccess(
         kubeconfig=cluster.kubeconfig.expanduser() if cluster.kubeconfig else own,
@@ -55,9 +58,10 @@ def find_cluster(project: Project, fleet: Fleet) -> ClusterAccess | None:
             "clients": tuple(map(str, fleet.networks.clients)),
             "api_servers": tuple(f"{address}/32" for address in cluster.api_server.addresses),
             "databases": _hosts(fleet, "database"),
-            "vaults": _hosts(fleet, "vault"),
+            "vaults": tuple(map(str, vault.networks)),
+            "issuers": tuple(map(str, issuer.networks)),
         },
-        ports={"api_server": cluster.api_server.port},
+        ports={"api_server": cluster.api_server.port, "vault": vault.port, "issuer": issuer.port},
         sinks={
             name: (tuple(map(str, sink.networks)), sink.port)
             for name, sink in ({} if configuration.is_local else dict(configuration.audit.sinks.each())).items()

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from stacks_program import PROJECT_ROOT, graph_of, of_kind, run_program, shipped_fleet
 
+from palisade.config import fleet_of, load_configuration
+from palisade.controls import load_controls
 from palisade.errors import ConfigurationError
+from palisade.project import Project
 from palisade.registry.model import Apis, LifecycleState, Upstream, apis_file
 from palisade.registry.openapi import read_description
 from palisade.rendering.graph import Graph
+from palisade.verification.cluster_access import find_cluster
+from palisade.verification.network_policies import flow_of, flows_of
 from stacks.network import AllowanceTable
 from stacks.tables import read_table
+from tests.local_state import DIGEST
 
 NAMESPACES = ("palisade-agents", "palisade-registry", "palisade-system")
 UNUSED = "default/among-themselves"
@@ -124,6 +133,52 @@ def test_services_behind_apis_are_reached_on_the_ports_that_are_registered_and_o
     assert [port["port"] for port in rule["ports"]] == [8080]
     del fleet["networks"]["upstreams"]
     assert "palisade-registry/upstreams-egress" not in policies(run_program("prod", fleet))
+
+
+def elsewhere() -> dict[str, Any]:
+    """An environment whose Vault and whose issuer are the organisation's own."""
+    fleet: dict[str, Any] = shipped_fleet("prod")
+    fleet["hosts"] = [host for host in fleet["hosts"] if host["group"] != "vault"]
+    fleet["cluster"] = {**fleet["cluster"], "cert_manager": "install"}
+    fleet["images"] = {**fleet["images"], "cert-manager": f"registry.example/palisade/cert-manager@{DIGEST}"}
+    fleet["vault"] = {"address": "https://vault.corp:8201", "networks": ["10.50.0.0/28"]}
+    fleet["tokens"] = {
+        "issuer": "https://login.corp",
+        "jwks_uri": "https://login.corp/keys",
+        "networks": ["203.0.113.8/29", "10.51.0.9/32"],
+    }
+    return fleet
+
+
+def test_a_vault_and_an_issuer_elsewhere_are_reached_at_their_networks_and_ports() -> None:
+    found = policies(run_program("prod", elsewhere()))
+    ways = {
+        name: ([peer["ipBlock"]["cidr"] for peer in rule["to"]], [port["port"] for port in rule["ports"]])
+        for name in ("palisade-system/certificates-egress", "palisade-registry/token-keys-egress")
+        for rule in found[name]["egress"]
+    }
+    assert ways == {
+        "palisade-system/certificates-egress": (["10.50.0.0/28"], [8201]),
+        "palisade-registry/token-keys-egress": (["203.0.113.8/29", "10.51.0.9/32"], [443]),
+    }
+
+
+@pytest.mark.parametrize("changes", [elsewhere, lambda: shipped_fleet("prod")], ids=["elsewhere", "shipped"])
+def test_the_control_expects_the_ways_that_are_declared(changes: Callable[[], Any], tmp_path: Path) -> None:
+    document = {"config": {"palisade:fleet": changes()}}
+    (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    project = Project(tmp_path)
+    access = find_cluster(project, fleet_of(load_configuration(project, "prod")))
+    assert access is not None
+    (control,) = (each for each in load_controls(PROJECT_ROOT).controls if "flows" in each.expected)
+    declared = of_kind(run_program("prod", changes()), "NetworkPolicy").values()
+    for namespace in ("palisade-registry", "palisade-system"):
+        rows = [row for row in control.expected["flows"][namespace] if not row.get("only_local")]
+        wanted = {flow_of(row, access.networks, access.ports) for row in rows}
+        own = (each.inputs for each in declared if each.inputs["metadata"]["namespace"] == namespace)
+        # Pulumi has every number as a float; an API server gives whole numbers back.
+        plain = (json.loads(json.dumps(each).replace(".0,", ",").replace(".0}", "}")) for each in own)
+        assert {flow for policy in plain for flow in flows_of(policy)} == wanted
 
 
 def test_only_a_local_fleet_has_a_test_upstream() -> None:

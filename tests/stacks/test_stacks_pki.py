@@ -201,6 +201,6 @@ def test_vault_is_reached_by_cert_manager_and_by_nobody_else(local: Graph) -> No
 def test_a_rule_about_a_network_without_addresses_is_left_out_and_never_open() -> None:
     fleet = shipped_fleet("prod")
     fleet["hosts"] = [host for host in fleet["hosts"] if host["group"] != "vault"]
-    fleet["tokens"] = {"issuer": "https://login.example.com", "jwks_uri": "https://login.example.com/keys"}
+    fleet["tokens"] = {"issuer": "https://login.example.com", "jwks_uri": "https://10.60.0.9/keys"}
     names = set(of_kind(run_program("prod", fleet), "NetworkPolicy"))
     assert "palisade-system/certificates-egress" not in names

@@ -136,14 +136,36 @@ HOSTS = {
 }
 
 
-@pytest.mark.parametrize(("wish", "given"), HOSTS.values(), ids=HOSTS)
-def test_a_host_gets_a_certificate_for_hosts(wish: dict[str, str], given: bool, place: Place) -> None:  # noqa: FBT001
-    client = place.server.client(place.server.new_token("palisade-host-database"))
+EDGE = {
+    "its name and that of the edge": (
+        {"common_name": "registry-1", "alt_names": API, "ip_sans": "10.20.0.21"},
+        True,
+    ),
+    "the name of the edge": ({"common_name": API}, True),
+    "the name of a host that is no edge": ({"common_name": "db-1", "alt_names": API}, False),
+    "the address of such a host": ({"common_name": API, "ip_sans": "10.20.0.51"}, False),
+    "a name below that of the edge": ({"common_name": f"v1.{API}"}, False),
+}
+GROUPS = {
+    **{f"database: {name}": ("database", "hosts", *row) for name, row in HOSTS.items()},
+    **{f"registry: {name}": ("registry", "edge", *row) for name, row in EDGE.items()},
+}
+
+
+@pytest.mark.parametrize(("group", "role", "wish", "given"), GROUPS.values(), ids=GROUPS)
+def test_a_host_gets_a_certificate_for_what_it_is(
+    group: str,
+    role: str,
+    wish: dict[str, str],
+    given: bool,  # noqa: FBT001
+    place: Place,
+) -> None:
+    client = place.server.client(place.server.new_token(f"palisade-host-{group}"))
     if not given:
         with pytest.raises(hvac.exceptions.InvalidRequest):
-            client.write_data("pki/issue/hosts", data=wish)
+            client.write_data(f"pki/issue/{role}", data=wish)
         return
-    issued = client.write_data("pki/issue/hosts", data=wish)["data"]
+    issued = client.write_data(f"pki/issue/{role}", data=wish)["data"]
     certificate = x509.load_pem_x509_certificate(issued["certificate"].encode())
     assert certificate.not_valid_after_utc - certificate.not_valid_before_utc == timedelta(hours=24) + BEGINS_EARLY
     assert issued["private_key"].startswith("-----BEGIN EC PRIVATE KEY-----")

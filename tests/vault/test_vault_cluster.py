@@ -97,6 +97,58 @@ def test_cert_manager_logs_in_and_may_only_have_certificates_signed(site: Site) 
         client.read("secret/data/registry-database")
 
 
+FOREIGN: dict[str, tuple[str, dict[str, Any]]] = {
+    "a policy of ours": ("sys/policies/acl/palisade-host-registry", {"policy": 'path "*" { capabilities = ["sudo"] }'}),
+    "another policy for hosts": ("auth/approle/role/registry", {"token_policies": ["admins"]}),
+    "another policy for cert-manager": ("auth/kubernetes/role/cert-manager", {"token_policies": ["admins"]}),
+    "the same by the old name": ("auth/kubernetes/role/cert-manager", {"policies": ["admins"]}),
+    "another role for pods": ("auth/kubernetes/role/another", {"token_policies": ["admins"]}),
+    "an entity": ("identity/entity/name/admin", {"policies": ["admins"]}),
+    "a group": ("identity/group/name/admins", {"member_entity_ids": []}),
+    "a person": ("auth/people/users/admin", {"password": "of a test", "token_policies": ["admins"]}),
+    "another way to log in": ("sys/auth/people", {"type": "userpass"}),
+}
+
+
+@pytest.fixture
+def shared(site: Site) -> Iterator[Any]:
+    """The client of an operator, in a Vault whose other users have a login at ``people``."""
+    root = site.place.server.client()
+    root.write_data("sys/auth/people", data={"type": "userpass"})
+    root.write_data("auth/people/users/somebody", data={"password": "of a test"})
+    yield site.place.server.client(site.place.server.new_token("palisade-operator"))
+    root.delete("sys/auth/people")
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_an_operator_of_a_shared_vault_gives_nobody_rights_beyond_palisade(what: str, shared: Any) -> None:
+    path, body = FOREIGN[what]
+    with pytest.raises(hvac.exceptions.Forbidden):
+        shared.write_data(path, data=body)
+
+
+def test_an_operator_of_a_shared_vault_repairs_what_is_palisades(site: Site, shared: Any) -> None:
+    root = site.place.server.client()
+    root.delete("auth/kubernetes/role/cert-manager")
+    root.delete("auth/approle/role/registry")
+    extra = {"bound_service_account_names": "x", "bound_service_account_namespaces": "x", "token_policies": "x"}
+    root.write_data("auth/kubernetes/role/extra", data=extra)
+    done = site.place.palisade("vault", "apply", ENVIRONMENT, VAULT_TOKEN=shared.token)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert root.list("auth/kubernetes/role")["data"]["keys"] == ["cert-manager"]
+    assert root.read("auth/approle/role/registry")["data"]["token_policies"] == ["palisade-host-registry"]
+    assert root.list("auth/people/users")["data"]["keys"] == ["somebody"]
+
+
+def test_only_an_administrator_writes_policies(site: Site, shared: Any) -> None:
+    site.place.server.client().delete("sys/policies/acl/palisade-audit-sealer")
+    done = site.place.palisade("vault", "apply", ENVIRONMENT, VAULT_TOKEN=shared.token)
+    assert done.returncode != 0
+    assert "v1/sys/policies/acl/palisade-audit-sealer" in done.stderr
+    assert "another that may write policies; palisade-operator may not" in done.stderr
+    site.palisade("vault", "apply", ENVIRONMENT, "--output", "json")
+
+
 STRANGERS: dict[str, Callable[[Site], str]] = {
     "another account": lambda site: site.token("another", "palisade-system", AUDIENCE),
     "another namespace": lambda site: site.token("default", "default", AUDIENCE),

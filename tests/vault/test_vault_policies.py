@@ -15,7 +15,7 @@ DENIED = 403
 
 @dataclass(frozen=True)
 class Probe:
-    """A request that changes nothing, or nothing that is declared, even where it is allowed."""
+    """A request that changes nothing that is declared where it is allowed."""
 
     method: str
     path: str
@@ -29,6 +29,8 @@ PROBES = {
     "sign for a pod": Probe("POST", "pki/sign/workloads"),
     "issue for a pod": Probe("POST", "pki/issue/workloads", {"ttl": "no duration"}),
     "issue for a host": Probe("POST", "pki/issue/hosts", {"common_name": "db-1"}),
+    "issue for the edge": Probe("POST", "pki/issue/edge", {"common_name": "registry-1"}),
+    "sign for the edge": Probe("POST", "pki/sign/edge"),
     "sign for a host": Probe("POST", "pki/sign/hosts"),
     "sign anything": Probe("POST", "pki/sign-verbatim"),
     "change a role": Probe("POST", "pki/roles/workloads", INVALID),
@@ -51,6 +53,23 @@ PROBES = {
     "secret id of a host": Probe("POST", "auth/approle/role/database/secret-id", {"cidr_list": "nowhere"}),
     "host role": Probe("GET", "auth/approle/role/database"),
     "change a host role": Probe("POST", "auth/approle/role/database", {"token_ttl": "1h"}),
+    **{
+        f"give a host role another policy: {way}": Probe("POST", f"auth/approle/role/{path}", body)
+        for way, path, body in (
+            ("instead", "database", {"token_policies": ["admins"]}),
+            ("beside", "database", {"token_policies": ["palisade-host-database", "admins"]}),
+            ("as a text", "database", {"token_policies": "palisade-host-database,admins"}),
+            ("in upper case", "database", {"TOKEN_POLICIES": ["admins"]}),
+            ("by the old name", "database", {"policies": ["admins"]}),
+            ("of another host", "database", {"token_policies": ["palisade-host-bastion"]}),
+            ("by its own path", "database/policies", {"token_policies": ["admins"]}),
+            ("in a role of its own", "another", {"token_policies": ["admins"]}),
+        )
+    },
+    "write a host role as it is declared": Probe(
+        "POST", "auth/approle/role/database", {"token_policies": ["palisade-host-database"]}
+    ),
+    "pods log in with another type": Probe("POST", "sys/auth/kubernetes", {"type": "userpass"}),
     "change a person": Probe("POST", "auth/people/users/analyst", {"token_ttl": "10m"}),
     "read a person": Probe("GET", "auth/people/users/analyst"),
     "identity token": Probe("GET", "identity/oidc/token/api"),
@@ -92,7 +111,7 @@ _READS = {
 ALLOWED: dict[str, set[str]] = {
     "palisade-cert-manager": {"sign for a pod"},
     "palisade-host-database": {"issue for a host", "sign for a host"},
-    "palisade-host-registry": {"issue for a host", "sign for a host"},
+    "palisade-host-registry": {"issue for a host", "sign for a host", "issue for the edge", "sign for the edge"},
     "palisade-host-bastion": {"issue for a host", "sign for a host"},
     "palisade-bundle-signer": {"sign a bundle", "public key of bundles"},
     "palisade-evidence-signer": {"sign evidence", "public key of evidence"},
@@ -108,6 +127,8 @@ ALLOWED: dict[str, set[str]] = {
         "issue for a pod",
         "issue for a host",
         "sign for a host",
+        "issue for the edge",
+        "sign for the edge",
         "sign anything",
         "change a role",
         "sign an authority",
@@ -118,9 +139,9 @@ ALLOWED: dict[str, set[str]] = {
         "change a password",
         "secret id of a host",
         "change a host role",
+        "write a host role as it is declared",
         "change a person",
         "change the claims",
-        "write a policy of ours",
     },
 }
 

@@ -1,5 +1,7 @@
-# Changes what Palisade declares: what `palisade vault apply`, `enroll`, `token` and `palisade secrets` need. It may write
-# policies of Palisade, so whoever has it can get at everything that Palisade keeps in Vault, and at nothing else.
+# Changes what Palisade declares: what `palisade vault apply`, `enroll`, `token` and `palisade secrets` need. Whoever has it
+# can get at everything that Palisade keeps in Vault, and at nothing else: it writes no policies, because Vault does not limit
+# what they say, and gives the logins of hosts and pods their own policy only. In a local fleet, which has a Vault of its own,
+# it also writes people and groups, and that is as much as an administrator of that Vault may do.
 path "sys/mounts" {
   capabilities = ["read"]
 }
@@ -13,7 +15,7 @@ path "sys/policies/acl" {
   capabilities = ["list"]
 }
 path "sys/policies/acl/palisade-*" {
-  capabilities = ["create", "read", "update", "delete"]
+  capabilities = ["read", "delete"]
 }
 path "${mounts.pki_root}/*" {
   capabilities = ["create", "read", "update", "delete", "list"]
@@ -30,14 +32,52 @@ path "${mounts.secrets}/*" {
 path "auth/${mounts.approle}/role" {
   capabilities = ["list"]
 }
-path "auth/${mounts.approle}/role/*" {
+path "auth/${mounts.approle}/role/+" {
+  capabilities = ["read", "delete"]
+}
+# A list of allowed values is compared whole; a text is one entry (HashiCorp Vault 1.21 and later compare each entry).
+<%- for group in host_groups %>
+path "auth/${mounts.approle}/role/${group}" {
   capabilities = ["create", "read", "update", "delete"]
+  allowed_parameters = {
+    "token_policies" = [["palisade-host-${group}"], "palisade-host-${group}"]
+    "*" = []
+  }
+  denied_parameters = {
+    "policies" = []
+  }
 }
-path "auth/${mounts.kubernetes}/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+<%- endfor %>
+path "auth/${mounts.approle}/role/+/role-id" {
+  capabilities = ["read"]
 }
-path "auth/${mounts.people}/*" {
-  capabilities = ["create", "read", "update", "delete", "list"]
+path "auth/${mounts.approle}/role/+/secret-id" {
+  capabilities = ["create", "update"]
+}
+path "auth/${mounts.approle}/role/+/secret-id/*" {
+  capabilities = ["create", "update"]
+}
+path "auth/${mounts.approle}/role/+/secret-id-accessor/*" {
+  capabilities = ["create", "update"]
+}
+path "auth/${mounts.kubernetes}/config" {
+  capabilities = ["create", "read", "update"]
+}
+path "auth/${mounts.kubernetes}/role" {
+  capabilities = ["list"]
+}
+path "auth/${mounts.kubernetes}/role/+" {
+  capabilities = ["read", "delete"]
+}
+path "auth/${mounts.kubernetes}/role/${roles.cert_manager}" {
+  capabilities = ["create", "read", "update", "delete"]
+  allowed_parameters = {
+    "token_policies" = [["palisade-cert-manager"], "palisade-cert-manager"]
+    "*" = []
+  }
+  denied_parameters = {
+    "policies" = []
+  }
 }
 path "identity/oidc/config" {
   capabilities = ["read", "update"]
@@ -46,15 +86,6 @@ path "identity/oidc/key/${roles.tokens}" {
   capabilities = ["create", "read", "update"]
 }
 path "identity/oidc/role/${roles.tokens}" {
-  capabilities = ["create", "read", "update"]
-}
-path "identity/entity/name/*" {
-  capabilities = ["create", "read", "update"]
-}
-path "identity/entity-alias" {
-  capabilities = ["create", "update"]
-}
-path "identity/group/name/*" {
   capabilities = ["create", "read", "update"]
 }
 path "sys/mounts/${mounts.secrets}" {
@@ -83,15 +114,39 @@ path "sys/mounts/${mounts.transit}/tune" {
 }
 path "sys/auth/${mounts.approle}" {
   capabilities = ["create", "read", "update", "sudo"]
+  allowed_parameters = {
+    "type" = ["approle"]
+    "*" = []
+  }
 }
 path "sys/auth/${mounts.approle}/tune" {
   capabilities = ["read", "update", "sudo"]
 }
 path "sys/auth/${mounts.kubernetes}" {
   capabilities = ["create", "read", "update", "sudo"]
+  allowed_parameters = {
+    "type" = ["kubernetes"]
+    "*" = []
+  }
 }
 path "sys/auth/${mounts.kubernetes}/tune" {
   capabilities = ["read", "update", "sudo"]
+}
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+<%- if local %>
+path "auth/${mounts.people}/*" {
+  capabilities = ["create", "read", "update", "delete", "list"]
+}
+path "identity/entity/name/*" {
+  capabilities = ["create", "read", "update"]
+}
+path "identity/entity-alias" {
+  capabilities = ["create", "update"]
+}
+path "identity/group/name/*" {
+  capabilities = ["create", "read", "update"]
 }
 path "sys/auth/${mounts.people}" {
   capabilities = ["create", "read", "update", "sudo"]
@@ -99,6 +154,4 @@ path "sys/auth/${mounts.people}" {
 path "sys/auth/${mounts.people}/tune" {
   capabilities = ["read", "update", "sudo"]
 }
-path "auth/token/lookup-self" {
-  capabilities = ["read"]
-}
+<%- endif %>

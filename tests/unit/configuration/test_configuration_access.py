@@ -39,7 +39,7 @@ BAD = [
     Bad("tokens.jwks_uri", 7, "7 is not allowed.", URL),
     Bad("tokens.audience", "", "'' is not allowed.", "a name: letters, digits and . _ : / -"),
     Bad("tokens.audience", "a b", "'a b' is not allowed.", "a name: letters, digits and . _ : / -"),
-    Bad("tokens.secret", "x", "This key is not known.", "issuer, jwks_uri, audience"),
+    Bad("tokens.secret", "x", "This key is not known.", "issuer, jwks_uri, networks, audience"),
     Bad("access.required_headers", ["X-Request-ID"], "'X-Request-ID' is not allowed.", HEADER, "0"),
     Bad("access.required_headers", ["a_b"], "'a_b' is not allowed.", HEADER, "0"),
     Bad("access.required_headers", [":path"], "':path' is not allowed.", HEADER, "0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from ipaddress import IPv4Network
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,6 +14,7 @@ from kubernetes.utils.quantity import parse_quantity
 
 from palisade.config import load_configuration
 from palisade.config_cluster import ApiServer, Cluster, Provisioner, Share, State
+from palisade.config_reach import Reach, reach_of_issuer, reach_of_vault
 from palisade.errors import ConfigurationError
 from palisade.sizing import REGISTRY_NODE, Resources, registry_requests
 
@@ -25,6 +27,8 @@ KARPENTER: dict[str, Any] = {
     "instance_labels": {"cpu": "karpenter.k8s.aws/instance-cpu", "memory": "karpenter.k8s.aws/instance-memory"},
 }
 EXISTING = {key: KARPENTER[key] for key in ("context", "zones", "api_server")} | {"provisioner": "existing"}
+
+TOKENS = {"issuer": "https://login.corp", "jwks_uri": "https://login.corp/keys"}
 
 
 class Bad(NamedTuple):
@@ -73,6 +77,10 @@ BAD = [
     Bad("cluster", {**EXISTING, "node_class": KARPENTER["node_class"]}, "no node_class", where="cluster.node_class"),
     Bad("cluster", {**EXISTING, "node_expiry_hours": 48}, "with existing nodes", where="cluster.node_expiry_hours"),
     Bad("cluster", EXISTING, "at least 3 hosts of the group registry", where="cluster.provisioner"),
+    Bad("vault", {"address": "https://vault.corp:8200"}, "the networks behind that name", where="vault.networks"),
+    Bad("tokens", TOKENS, "or an address in tokens.jwks_uri", where="tokens.networks"),
+    Bad("tokens", {**TOKENS, "networks": ["0.0.0.0/0"]}, "of /8 or smaller", where="tokens.networks.0"),
+    Bad("vault.networks", ["vault.corp"], "an IPv4 network of /8 or smaller", where="vault.networks.0"),
     Bad("state.backend", "s3:palisade", "a URL of file://, s3://"),
     Bad("state.backend", "ftp://example/state", "a URL of file://, s3://"),
     Bad("state.secrets_provider", "plaintext", "passphrase, hashivault://KEY"),
@@ -99,6 +107,46 @@ def test_a_fleet_without_the_section_has_no_cluster(write_project: WriteProject)
     configuration = load_configuration(write_project(changed()), "dev")
     assert configuration.cluster is None
     assert configuration.state == State(backend=None, secrets_provider="passphrase")
+
+
+VAULT_HOST = {"name": "vault-1", "group": "vault", "address": "10.20.0.41"}
+
+
+@pytest.mark.parametrize(
+    ("vault", "hosts", "networks", "port"),
+    [
+        ({}, [VAULT_HOST], ["10.20.0.41/32"], 8200),
+        ({"address": "https://vault.corp:8201"}, [VAULT_HOST], ["10.20.0.41/32"], 8201),
+        ({"address": "https://10.60.0.9"}, [], ["10.60.0.9/32"], 443),
+        ({"address": "https://vault.corp", "networks": ["10.60.0.0/24"]}, [VAULT_HOST], ["10.60.0.0/24"], 443),
+    ],
+)
+def test_a_vault_is_where_its_networks_its_address_or_its_hosts_are(
+    vault: dict[str, Any], hosts: list[Any], networks: list[str], port: int, write_project: WriteProject
+) -> None:
+    document = changed(("cluster", KARPENTER), ("vault", vault))
+    document["hosts"] += hosts
+    found = load_configuration(write_project(document), "dev")
+    reach = reach_of_vault(found.vault, found.hosts)
+    assert ([str(network) for network in reach.networks], reach.port) == (networks, port)
+
+
+def test_an_issuer_at_an_address_needs_no_networks(write_project: WriteProject) -> None:
+    document = changed(("cluster", KARPENTER), ("tokens", {**TOKENS, "jwks_uri": "https://10.60.0.9:8443/keys"}))
+    found = load_configuration(write_project(document), "dev")
+    assert reach_of_issuer(found.tokens, found.hosts) == Reach((IPv4Network("10.60.0.9/32"),), 8443)
+
+
+@pytest.mark.parametrize("without", ["cluster", "edge"])
+def test_where_no_pod_asks_vault_for_certificates_a_name_is_enough(without: str, write_project: WriteProject) -> None:
+    document = changed(("cluster", KARPENTER), ("vault", {"address": "https://vault.corp:8200"}), (without, REMOVED))
+    assert load_configuration(write_project(document), "dev").vault.networks == ()
+
+
+def test_cert_manager_of_the_clusters_own_reaches_vault_without_palisade(write_project: WriteProject) -> None:
+    cluster = {**KARPENTER, "cert_manager": "existing"}
+    document = changed(("cluster", cluster), ("vault", {"address": "https://vault.corp:8200"}))
+    assert load_configuration(write_project(document), "dev").vault.networks == ()
 
 
 def test_existing_hosts_that_carry_the_load_are_accepted(write_project: WriteProject) -> None:

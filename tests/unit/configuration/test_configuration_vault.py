@@ -36,7 +36,7 @@ BAD = (
     Bad("roles.workloads", "../root", f"'../root' is not allowed.|{NAME}"),
     Bad("keys.audit_digest", 7, f"7 is not allowed.|{NAME}"),
     Bad("cert_manager.audience", "two words", "'two words' is not allowed.|an audience without blanks"),
-    Bad("token", "s.secret", "This key is not known.|address, ca_file, kubernetes_address, domain"),
+    Bad("token", "s.secret", "This key is not known.|address, networks, ca_file, kubernetes_address, domain"),
 )
 
 
