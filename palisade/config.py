@@ -5,7 +5,7 @@ Reading it touches nothing. Everything that is wrong with a file is reported at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -33,9 +33,11 @@ from palisade.errors import ConfigurationError
 from palisade.fleet import (
     FLEET_VERSION,
     Fleet,
+    FleetApiServers,
     FleetHost,
     FleetNetworks,
     FleetSink,
+    FleetUpstreams,
     HostGroup,
 )
 from palisade.project import Project
@@ -251,17 +253,26 @@ def parse_configuration(
     )
 
 
-def fleet_of(configuration: FleetConfiguration) -> Fleet:
+def fleet_of(configuration: FleetConfiguration, upstream_ports: Sequence[int] = ()) -> Fleet:
     """The fleet that a configuration describes; the same configuration gives the same fleet.
 
     Where an OpenSSH client configuration of a local fleet lies is not part of it: who starts the hosts adds it.
+
+    Args:
+        configuration: The environment.
+        upstream_ports: The TCP ports of the services behind registered APIs; without them nodes forward to none.
     """
-    networks = configuration.networks
+    networks, cluster = configuration.networks, configuration.cluster
+    servers = None if cluster is None else cluster.api_server
+    upstreams = networks.upstreams if upstream_ports else ()
     return Fleet(
         version=FLEET_VERSION,
         environment=configuration.environment,
         hosts=tuple(FleetHost(**host.model_dump()) for host in configuration.hosts),
         networks=FleetNetworks(**{name: getattr(networks, name) for name in FleetNetworks.model_fields}),
+        api_servers=None if servers is None else FleetApiServers(addresses=servers.addresses, port=servers.port),
+        upstreams=FleetUpstreams(networks=upstreams, ports=tuple(upstream_ports)) if upstreams else None,
+        database_sources=configuration.database.allowed_sources,
         sinks=tuple(
             FleetSink(name=name, networks=sink.networks, port=sink.port)
             for name, sink in configuration.audit.sinks.each()
