@@ -5,7 +5,7 @@ Reading it touches nothing. Everything that is wrong with a file is reported at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import ValidationInfo, field_validator
 
 from palisade.config_access import Access, Tokens
 from palisade.config_cluster import CertManager, Cluster, Provisioner, State
+from palisade.config_hosts import misplaced, of_cluster, repeated, too_few
 from palisade.config_images import ImageSources
 from palisade.config_reach import reach_of_issuer, reach_of_vault, unreachable
 from palisade.config_sections import (
@@ -30,9 +31,17 @@ from palisade.config_sections import (
 from palisade.config_values import DataClassName, Exposure, ExposureChoice, ImageName, ImageReference, is_private
 from palisade.config_vault import Vault
 from palisade.errors import ConfigurationError
-from palisade.fleet import FLEET_VERSION, POD_SUBNET_PREFIX, Fleet, FleetHost, FleetNetworks, FleetSink, HostGroup
+from palisade.fleet import (
+    FLEET_VERSION,
+    Fleet,
+    FleetApiServers,
+    FleetHost,
+    FleetNetworks,
+    FleetSink,
+    FleetUpstreams,
+    HostGroup,
+)
 from palisade.project import Project
-from palisade.sizing import scale_for
 from palisade.validation import Problem, Section, nearest, refuse, validate
 from palisade.yaml_file import KeyPath, read_yaml
 
@@ -113,11 +122,11 @@ class FleetSettings(Section):
     @field_validator("hosts")
     @classmethod
     def _hosts_fit_together(cls, hosts: tuple[Host, ...], info: ValidationInfo) -> tuple[Host, ...]:
-        refuse([*_repeated(hosts, "name"), *_repeated(hosts, "address"), *_misplaced(hosts, info.data.get("networks"))])
+        refuse([*repeated(hosts, "name"), *repeated(hosts, "address"), *misplaced(hosts, info.data.get("networks"))])
         if not any(host.group is HostGroup.BASTION for host in hosts):
             allowed = "at least one host of the group bastion"
             refuse([Problem((), "There is no bastion; the other hosts are only reached through it.", allowed)])
-        refuse(_of_cluster(hosts, info.data.get("networks"), local=info.data.get("local") is not None))
+        refuse(of_cluster(hosts, info.data.get("networks"), local=info.data.get("local") is not None))
         return hosts
 
     @field_validator("database")
@@ -138,21 +147,13 @@ class FleetSettings(Section):
         sound = {"traffic", "hosts", "registry"} <= known.keys()
         if cluster is None or cluster.provisioner is Provisioner.KARPENTER or known.get("local") or not sound:
             return cluster
-        traffic: Traffic = known["traffic"]
-        listed = sum(host.group is HostGroup.REGISTRY for host in known["hosts"])
-        needed = scale_for(traffic.peak_rps, known["registry"].minimum_nodes).nodes
-        if listed < needed:
-            what = f"{listed} registry hosts are listed, and {traffic.peak_rps:,} requests per second need {needed}."
-            refuse(
-                [
-                    Problem(
-                        ("provisioner",),
-                        what,
-                        f'"karpenter", or at least {needed} hosts of the group registry',
-                        "list more hosts, or let Karpenter make the nodes",
-                    )
-                ]
-            )
+        refuse(too_few(known["hosts"], known["traffic"], known["registry"]))
+        networks: FleetNetworkSettings | None = known.get("networks")
+        if networks is not None and networks.pods is None:
+            what = "The registry hosts are nodes, and there is no networks.pods: their firewall would drop all of pods."
+            allowed = "networks.pods with existing nodes"
+            remedy = "name the addresses of the cluster's pods there"
+            refuse([Problem(("provisioner",), what, allowed, remedy)])
         return cluster
 
     @field_validator("vault")
@@ -270,63 +271,28 @@ def parse_configuration(
     )
 
 
-def fleet_of(configuration: FleetConfiguration) -> Fleet:
+def fleet_of(configuration: FleetConfiguration, upstream_ports: Sequence[int] = ()) -> Fleet:
     """The fleet that a configuration describes; the same configuration gives the same fleet.
 
     Where an OpenSSH client configuration of a local fleet lies is not part of it: who starts the hosts adds it.
+
+    Args:
+        configuration: The environment.
+        upstream_ports: The TCP ports of the services behind registered APIs; without them nodes forward to none.
     """
-    networks = configuration.networks
+    networks, cluster = configuration.networks, configuration.cluster
+    servers = None if cluster is None else cluster.api_server
+    upstreams = networks.upstreams if upstream_ports else ()
     return Fleet(
         version=FLEET_VERSION,
         environment=configuration.environment,
         hosts=tuple(FleetHost(**host.model_dump()) for host in configuration.hosts),
         networks=FleetNetworks(**{name: getattr(networks, name) for name in FleetNetworks.model_fields}),
+        api_servers=None if servers is None else FleetApiServers(addresses=servers.addresses, port=servers.port),
+        upstreams=FleetUpstreams(networks=upstreams, ports=tuple(upstream_ports)) if upstreams else None,
+        database_sources=configuration.database.allowed_sources,
         sinks=tuple(
             FleetSink(name=name, networks=sink.networks, port=sink.port)
             for name, sink in configuration.audit.sinks.each()
         ),
     )
-
-
-def _repeated(hosts: tuple[Host, ...], attribute: str) -> Iterator[Problem]:
-    first: dict[object, int] = {}
-    for number, host in enumerate(hosts):
-        value = getattr(host, attribute)
-        if value in first:
-            what = f"{value} is already the {attribute} of hosts.{first[value]}."
-            yield Problem((number, attribute), what, f"a different {attribute} for each host")
-        first.setdefault(value, number)
-
-
-def _misplaced(hosts: tuple[Host, ...], networks: FleetNetworkSettings | None) -> Iterator[Problem]:
-    if networks is None:
-        return
-    network = networks.fleet
-    reserved = (network.network_address, network.broadcast_address)
-    for number, host in enumerate(hosts):
-        if host.address not in network or host.address in reserved:
-            what = f"{host.address} is not the address of a host in networks.fleet."
-            yield Problem((number, "address"), what, f"an address of a host in {network}")
-
-
-def _of_cluster(hosts: tuple[Host, ...], networks: FleetNetworkSettings | None, *, local: bool) -> Iterator[Problem]:
-    control = [number for number, host in enumerate(hosts) if host.group is HostGroup.CONTROL]
-    if not control:
-        return
-    if not local:
-        what = f"{hosts[control[0]].name} is a control host, and only a local fleet makes its own cluster."
-        yield Problem((control[0], "group"), what, "no host of the group control", "bring your own cluster")
-        return
-    for number in control[1:]:
-        what = f"{hosts[control[0]].name} is the control host already."
-        yield Problem((number, "group"), what, "one host of the group control")
-    if networks is None:
-        return
-    if missing := [f"networks.{name}" for name in ("pods", "services") if getattr(networks, name) is None]:
-        what = f"{hosts[control[0]].name} is a control host, and there is no {' and no '.join(missing)}."
-        yield Problem((control[0], "group"), what, "networks.pods and networks.services, for a cluster")
-    nodes = sum(host.group is HostGroup.REGISTRY for host in hosts)
-    if networks.pods is not None and nodes > (room := 2 ** (POD_SUBNET_PREFIX - networks.pods.prefixlen)):
-        what = f"networks.pods, {networks.pods}, is too small for {nodes} registry hosts."
-        allowed = f"at most {room} hosts of the group registry: each needs a /{POD_SUBNET_PREFIX} of networks.pods"
-        yield Problem((), what, allowed)

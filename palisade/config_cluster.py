@@ -106,7 +106,7 @@ class ApiServer(Section):
     """Where the Kubernetes API is, as pods reach it after the service address was translated."""
 
     addresses: Addresses
-    """The addresses of the API servers; network policies admit these and no others."""
+    """The addresses of the API servers; network policies and the hosts' firewalls admit these and no others."""
     port: Port = 6443
     """Their TCP port."""
 

@@ -129,7 +129,7 @@ class FleetNetworkSettings(Section):
     upstreams: tuple[Network, ...] = ()
     """Where the services behind registered APIs are; registry pods reach them on the ports that are registered."""
     pods: PodNetwork | None = None
-    """The addresses of the cluster's pods; a local fleet with a control host needs it, with a /24 for each node."""
+    """The addresses of the cluster's pods; needed with existing nodes, in a local fleet with a /24 for each of them."""
     services: ServiceNetwork | None = None
     """The addresses of the cluster's services; a local fleet with a control host needs it."""
 
@@ -148,7 +148,7 @@ class Database(Section):
     """The PostgreSQL hosts."""
 
     allowed_sources: PrivateNetworks
-    """Which networks may open database connections."""
+    """Which networks may open database connections; where no registry host is listed, Vault admits them as well."""
 
 
 class DataClass(Section):

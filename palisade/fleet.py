@@ -67,6 +67,20 @@ class FleetSink(_Frozen):
     port: int = Field(ge=1, le=65535)
 
 
+class FleetApiServers(_Frozen):
+    """Where the Kubernetes API is: nodes, their pods and Vault connect there, and it connects to nodes and pods."""
+
+    addresses: tuple[IPv4Address, ...] = Field(min_length=1)
+    port: int = Field(ge=1, le=65535)
+
+
+class FleetUpstreams(_Frozen):
+    """The services behind registered APIs: the nodes let their pods connect there."""
+
+    networks: tuple[IPv4Network, ...] = Field(min_length=1)
+    ports: tuple[int, ...] = Field(min_length=1)
+
+
 class Fleet(_Frozen):
     """The hosts of one environment and how they are reached."""
 
@@ -74,6 +88,12 @@ class Fleet(_Frozen):
     environment: str
     hosts: tuple[FleetHost, ...] = Field(min_length=1)
     networks: FleetNetworks
+    api_servers: FleetApiServers | None = None
+    """None where the configuration names no cluster; the control host of a local fleet is the API server then."""
+    upstreams: FleetUpstreams | None = None
+    """None where there is no service, or no API is registered."""
+    database_sources: tuple[IPv4Network, ...] = ()
+    """Who may open database connections; where no registry host is listed, this is where nodes are."""
     sinks: tuple[FleetSink, ...] = ()
     ssh_config: Path | None = None
     """An OpenSSH client configuration that reaches every host by name (local fleet); None means the user's own."""

@@ -30,6 +30,7 @@ def to_ansible(fleet: Fleet) -> dict[str, Any]:
                 "palisade_fleet_network": str(fleet.networks.fleet),
                 "palisade_operator_networks": [str(network) for network in fleet.networks.operators],
                 "palisade_client_networks": [str(network) for network in fleet.networks.clients],
+                "palisade_database_sources": [str(network) for network in fleet.database_sources],
                 "palisade_sinks": [sink.model_dump(mode="json") for sink in fleet.sinks],
                 **_cluster_variables(fleet),
             },
@@ -38,9 +39,16 @@ def to_ansible(fleet: Fleet) -> dict[str, Any]:
     }
 
 
-def _cluster_variables(fleet: Fleet) -> dict[str, str]:
+def _cluster_variables(fleet: Fleet) -> dict[str, Any]:
     networks = {"palisade_pod_network": fleet.networks.pods, "palisade_service_network": fleet.networks.services}
-    return {name: str(network) for name, network in networks.items() if network is not None}
+    variables: dict[str, Any] = {name: str(network) for name, network in networks.items() if network is not None}
+    if fleet.api_servers is not None:
+        variables["palisade_api_servers"] = [str(address) for address in fleet.api_servers.addresses]
+        variables["palisade_api_server_port"] = fleet.api_servers.port
+    if fleet.upstreams is not None:
+        variables["palisade_upstream_networks"] = [str(network) for network in fleet.upstreams.networks]
+        variables["palisade_upstream_ports"] = list(fleet.upstreams.ports)
+    return variables
 
 
 def _host_variables(fleet: Fleet, host: FleetHost) -> dict[str, Any]:

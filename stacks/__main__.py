@@ -98,17 +98,17 @@ async def main() -> pulumi.Inputs:
     """
     configuration = configuration_of_stack()
     has_registry = False
-    if configuration.cluster is not None:
-        try:
+    try:
+        if configuration.cluster is not None:
             has_registry = await declare(configuration, configuration.cluster)
-        except PalisadeError as error:
-            raise pulumi.RunError(str(error)) from error
-    apis = read_apis(configuration.environment).apis if has_registry else ()
+        published = read_apis(configuration.environment)
+    except PalisadeError as error:
+        raise pulumi.RunError(str(error)) from error
     return {
-        "fleet": fleet_of(configuration).model_dump(mode="json"),
+        "fleet": fleet_of(configuration, published.upstream_ports).model_dump(mode="json"),
         "plan": make_plan(configuration, {}).document(),
         REGISTRY: has_registry,
-        APIS: len(apis),
+        APIS: len(published.apis) if has_registry else 0,
     }
 
 

@@ -18,7 +18,7 @@ from palisade.fluentd.model import fluentd_model
 from palisade.images.references import FLUENTD, image_reference
 from palisade.policies.settings import AGENTS_NAMESPACE, SETTINGS_NAMESPACE, declared_settings, policy_settings
 from palisade.project import fleet_state_directory
-from palisade.registry.model import Apis, LifecycleState, read_apis
+from palisade.registry.model import read_apis
 from palisade.sizing import Resources, Scale, registry_requests, scale_for
 from stacks.admission import AdmissionArgs, SettingsArgs
 from stacks.audit import AuditArgs
@@ -94,16 +94,10 @@ def network_arguments(
             "api_server": (cluster.api_server.port,),
             "vault": (vault.port,),
             "issuer": (issuer.port,),
-            "upstreams": upstream_ports(read_apis(configuration.environment)),
+            "upstreams": read_apis(configuration.environment).upstream_ports,
         },
         is_local=configuration.is_local,
     )
-
-
-def upstream_ports(apis: Apis) -> tuple[int, ...]:
-    """The ports of the services behind the APIs that are served, sorted."""
-    served = (api for api in apis.apis if api.state is not LifecycleState.DISABLED)
-    return tuple(sorted({api.upstream.port for api in served}))
 
 
 def admission_arguments(configuration: FleetConfiguration) -> AdmissionArgs:

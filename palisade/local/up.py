@@ -25,6 +25,7 @@ from palisade.local.programs import install
 from palisade.local.requirements import Needs, require
 from palisade.local.vault_keys import make_vault_keys
 from palisade.project import Project
+from palisade.registry.model import read_apis
 from palisade.tools import ensure, step_titles
 
 CHECK, KEYS, VAULT_KEYS, IMAGE, CONTAINER_IMAGES, START, REACH, CLUSTER = (
@@ -71,7 +72,7 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
         MachineError: this machine cannot run the fleet; nothing was started.
         PalisadeError: a program or its build failed, or a host does not answer.
     """
-    fleet = fleet_of(configuration)
+    fleet = fleet_of(configuration, read_apis(configuration.environment).upstream_ports)
     places = Places.of(fleet.environment)
     with steps.step(CHECK) as step:
         machine = _check(configuration, places, step, may_install=may_install)

@@ -191,6 +191,11 @@ class Apis(Section):
         refuse(_twice(self.apis))
         return self
 
+    @property
+    def upstream_ports(self) -> tuple[int, ...]:
+        """The ports of the services behind the APIs that are served, sorted."""
+        return tuple(sorted({api.upstream.port for api in self.apis if api.state is not LifecycleState.DISABLED}))
+
     def text(self) -> str:
         """The document as JSON: the same APIs give the same bytes."""
         ordered = sorted(self.model_dump(mode="json")["apis"], key=lambda api: (api["name"], api["version"]))

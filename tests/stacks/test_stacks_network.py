@@ -128,7 +128,9 @@ def test_services_behind_apis_are_reached_on_the_ports_that_are_registered_and_o
     )
     apis_file("prod").parent.mkdir(parents=True)
     apis_file("prod").write_text(Apis(apis=(served, gone)).text(), encoding="utf-8")
-    (rule,) = policies(run_program("prod", fleet))["palisade-registry/upstreams-egress"]["egress"]
+    graph = run_program("prod", fleet)
+    assert graph.outputs["fleet"]["upstreams"] == {"networks": ["10.60.0.0/24"], "ports": [8080]}
+    (rule,) = policies(graph)["palisade-registry/upstreams-egress"]["egress"]
     assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == ["10.60.0.0/24"]
     assert [port["port"] for port in rule["ports"]] == [8080]
     del fleet["networks"]["upstreams"]

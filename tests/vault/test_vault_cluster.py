@@ -13,7 +13,7 @@ import hvac.exceptions
 import pytest
 from kubernetes.client import ApiClient, AuthorizationV1Api, CoreV1Api
 from kubernetes.config import new_client_from_config
-from vault_place import ENVIRONMENT, Place, server
+from vault_place import ENVIRONMENT, FLEET, Place, server
 
 from tests.control_plane import ControlPlane, control_plane
 from tests.control_plane.plane import CONTEXT
@@ -57,6 +57,7 @@ def describe(place: Place, kubeconfig: Path) -> None:
     }
     place.write(
         local=None,
+        networks={**FLEET["networks"], "pods": "10.244.0.0/16"},
         hosts=[{"name": "bastion-1", "group": "bastion", "address": "10.20.0.10"}, *nodes],
         cluster=cluster,
         vault={"address": place.server.address, "ca_file": str(place.server.authority)},

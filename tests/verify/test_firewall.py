@@ -43,8 +43,14 @@ def _networks(names, readings):
         "fleet": [fleet.networks.fleet],
     }
     known |= {group.value: [ip_network(host.address) for host in fleet.in_group(group)] for group in HostGroup}
-    known["pods"] = [network for network in [fleet.networks.pods] if network is not None and fleet.has_cluster]
-    known["own-pods"] = [subnet for subnet in [fleet.pod_subnet(readings.target)] if subnet is not None]
+    known["nodes"] = known["registry"] or fleet.database_sources
+    servers = fleet.api_servers
+    known["api-servers"] = [ip_network(each) for each in servers.addresses] if servers else known["control"]
+    known["upstreams"] = fleet.upstreams.networks if fleet.upstreams else []
+    known["pods"] = [network for network in [fleet.networks.pods] if network is not None]
+    known["routed-pods"] = [] if fleet.has_cluster else known["pods"]
+    subnet = fleet.pod_subnet(readings.target)
+    known["own-pods"] = known["pods"] if subnet is None else [subnet]
     if "resolvers" in names:
         known["resolvers"] = [ip_network(address) for address in _resolvers(readings)]
     return tuple(network for name in names for network in known[name])
@@ -58,14 +64,21 @@ def _resolvers(readings):
 
 def _admissions(entries, readings):
     return [
-        Admission(*_protocol_and_port(kind), networks=_networks(names, readings)) for kind, names in entries.items()
+        Admission(protocol, port, networks=_networks(names, readings))
+        for kind, names in entries.items()
+        for protocol, port in _protocols_and_ports(kind, readings.fleet)
     ]
 
 
-def _protocol_and_port(kind):
-    """``tcp 443`` is a port of a protocol, ``tcp`` all of them."""
+def _protocols_and_ports(kind, fleet):
+    """``tcp 443`` is a port of a protocol, ``tcp`` all of them; a word are the fleet's ports of that name."""
     protocol, _, port = kind.partition(" ")
-    return protocol, int(port) if port else None
+    named = {
+        "": [None],
+        "api-servers": [fleet.api_servers.port if fleet.api_servers else 6443],
+        "upstreams": fleet.upstreams.ports if fleet.upstreams else [],
+    }
+    return [(protocol, each) for each in (named[port] if port in named else [int(port)])]
 
 
 def _traffic(observation, readings, hook, entries):
@@ -118,13 +131,15 @@ def test_forwarded(control, observation, readings):
     """The rules let exactly this pass through the host."""
     passages = [
         Passage(
-            *_protocol_and_port(kind),
+            protocol,
+            port,
             sources=_networks([entry["from"]], readings),
             destinations=_networks([entry["to"]], readings),
             published="published" in entry,
         )
         for entry in control.expected["passes"].get(readings.target.group.value, [])
         for kind in entry.get("published") or entry["traffic"]
+        for protocol, port in _protocols_and_ports(kind, readings.fleet)
     ]
     if readings.target.group.value in control.expected["sinks_of"]:
         pods = _networks(["own-pods"], readings)

@@ -27,6 +27,7 @@ KARPENTER: dict[str, Any] = {
     "instance_labels": {"cpu": "karpenter.k8s.aws/instance-cpu", "memory": "karpenter.k8s.aws/instance-memory"},
 }
 EXISTING = {key: KARPENTER[key] for key in ("context", "zones", "api_server")} | {"provisioner": "existing"}
+PODS = ("networks.pods", "10.244.0.0/16")
 
 TOKENS = {"issuer": "https://login.corp", "jwks_uri": "https://login.corp/keys"}
 
@@ -94,7 +95,7 @@ def _name(bad: Bad) -> str:
 
 @pytest.mark.parametrize("bad", BAD, ids=map(_name, BAD))
 def test_a_bad_value_is_refused_with_its_path_and_what_is_allowed(bad: Bad, write_project: WriteProject) -> None:
-    project = write_project(changed(("cluster", copy.deepcopy(KARPENTER)), (bad.path, bad.value)))
+    project = write_project(changed(PODS, ("cluster", copy.deepcopy(KARPENTER)), (bad.path, bad.value)))
     with pytest.raises(ConfigurationError) as refused:
         load_configuration(project, "dev")
     said = str(refused.value)
@@ -150,12 +151,25 @@ def test_cert_manager_of_the_clusters_own_reaches_vault_without_palisade(write_p
 
 
 def test_existing_hosts_that_carry_the_load_are_accepted(write_project: WriteProject) -> None:
-    hosts = [{"name": f"registry-{number}", "group": "registry", "address": f"10.20.0.3{number}"} for number in (2, 3)]
-    document = changed(("cluster", EXISTING))
-    document["hosts"] += hosts
-    cluster = load_configuration(write_project(document), "dev").cluster
+    cluster = load_configuration(write_project(enough_hosts(PODS)), "dev").cluster
     assert cluster is not None
     assert cluster.provisioner is Provisioner.EXISTING
+
+
+def enough_hosts(*changes: tuple[str, Any]) -> dict[str, Any]:
+    hosts = [{"name": f"registry-{number}", "group": "registry", "address": f"10.20.0.3{number}"} for number in (2, 3)]
+    document = changed(("cluster", EXISTING), *changes)
+    document["hosts"] += hosts
+    return document
+
+
+def test_existing_nodes_whose_pods_have_no_known_addresses_are_refused(write_project: WriteProject) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load_configuration(write_project(enough_hosts()), "dev")
+    said = str(refused.value)
+    assert "fleet.cluster.provisioner (line " in said
+    assert "there is no networks.pods" in said
+    assert "values are refused" not in said
 
 
 def test_a_local_fleet_has_the_scale_that_is_listed(write_project: WriteProject) -> None:

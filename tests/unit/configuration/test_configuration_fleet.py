@@ -74,9 +74,34 @@ def test_groups_and_variables_of_all_hosts() -> None:
             "palisade_fleet_network": "10.20.0.0/24",
             "palisade_operator_networks": ["10.9.0.0/24"],
             "palisade_client_networks": ["10.0.0.0/8", "203.0.113.0/24"],
+            "palisade_database_sources": ["10.20.0.0/24"],
             "palisade_sinks": [],
         },
     }
+
+
+def test_the_hosts_know_the_api_servers_and_the_services_behind_apis() -> None:
+    servers = {"addresses": ["10.20.0.5", "10.20.0.6"], "port": 443}
+    cluster = {"context": "dev", "provisioner": "existing", "zones": ["a"], "api_server": servers}
+    document = changed(("local", {}), ("cluster", cluster), ("networks.upstreams", ["10.60.0.0/24"]))
+    configuration = parse_configuration(document, environment="test", file="x")
+    fleet = fleet_of(configuration, (443, 8080))
+    assert parse_fleet(fleet.to_json(), where="saved") == fleet
+    variables = to_ansible(fleet)["all"]["vars"]
+    assert variables["palisade_api_servers"] == ["10.20.0.5", "10.20.0.6"]
+    assert variables["palisade_api_server_port"] == 443
+    assert variables["palisade_upstream_networks"] == ["10.60.0.0/24"]
+    assert variables["palisade_upstream_ports"] == [443, 8080]
+    assert fleet_of(configuration).upstreams is None, "no API is registered"
+
+
+def test_a_fleet_that_was_saved_before_there_were_api_servers_in_it_is_read() -> None:
+    document = json.loads(sound_fleet().to_json())
+    for name in ("api_servers", "upstreams", "database_sources"):
+        del document[name]
+    variables = to_ansible(parse_fleet(json.dumps(document), where="saved"))["all"]["vars"]
+    assert variables["palisade_database_sources"] == []
+    assert not {"palisade_api_servers", "palisade_upstream_networks"} & variables.keys()
 
 
 def test_the_hosts_know_where_audit_records_go() -> None:
