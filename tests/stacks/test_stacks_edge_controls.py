@@ -149,6 +149,17 @@ def test_every_control_holds_for_what_is_declared(cluster: DeclaredCluster) -> N
         assert not check(control, cluster).is_empty
 
 
+@pytest.mark.parametrize("cluster", ["local"], indirect=True)
+def test_a_log_of_opa_that_is_not_masked_is_noticed(cluster: DeclaredCluster) -> None:
+    """Only ``local`` has one; the command that proves the control changes Envoy's record, which all have."""
+    cluster.shell(
+        "kubectl get configmap opa --namespace palisade-registry --output json |"
+        "sed 's/mask_decision: system.log.mask/mask_decision: system\\/log\\/nothing/' | kubectl replace --filename -"
+    )
+    with pytest.raises(AssertionError, match="mask_decision"):
+        check(BY_FILE["opa-decisions-logged"], cluster)
+
+
 @pytest.mark.parametrize("control", BY_FILE)
 def test_the_change_that_proves_a_control_is_noticed(cluster: DeclaredCluster, control: str) -> None:
     cluster.shell(BY_FILE[control].proven_by)
