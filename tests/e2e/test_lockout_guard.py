@@ -89,7 +89,7 @@ def slow(host: str, meanwhile: str) -> None:
             "palisade-lockout-guard rollback", 1, "too late: the settings were rolled back at", id="in-the-host"
         ),
         # Nothing is written any more.
-        pytest.param(f"sleep {ROLLBACK_SECONDS + 5}", 0, "Timed out after", id="in-one-task"),
+        pytest.param(f"sleep {ROLLBACK_SECONDS + 5}", 0, "Timed out after", id="in-one-task", marks=pytest.mark.long),
     ],
 )
 def test_a_guard_that_ran_out_before_the_new_settings_were_written_loads_nothing(
@@ -115,6 +115,7 @@ def test_a_guard_that_ran_out_before_the_new_settings_were_written_loads_nothing
     assert again.returncode == 0, again.stdout[-4000:]
 
 
+@pytest.mark.long
 def test_a_failure_half_way_loads_nothing_and_is_taken_back() -> None:
     host = "db-1"
     before = on_host(host, ACCESS).stdout
@@ -205,6 +206,12 @@ def test_a_late_confirmation_is_refused() -> None:
     assert late.returncode == 1
     assert "too late: the settings were rolled back at" in late.stderr
     assert on_host(host, f"{GUARD} arm && {GUARD} confirm").returncode == 0
+
+
+def test_a_guard_that_is_armed_again_and_again_is_armed() -> None:
+    """Not refused by systemd, as a unit is that is started five times in ten seconds and does not say otherwise."""
+    again = on_host("registry-2", f"for time in 1 2 3 4 5 6 7; do {GUARD} arm || exit 1; done; {GUARD} confirm")
+    assert again.returncode == 0, again.stderr
 
 
 def test_a_rollback_without_a_copy_touches_nothing() -> None:
