@@ -73,7 +73,7 @@ lint: $(READY) ## ruff, mypy, ansible-lint, yamllint, shellcheck
 	@git grep --files-with-matches --extended-regexp '^#!.*\b(ba)?sh$$' -- ':!*.j2' | xargs shellcheck
 
 .PHONY: test-fast
-test-fast: lint $(READY) ## Linters and every test that needs no host (two minutes)
+test-fast: lint $(READY) ## Linters and every test that needs no host (three minutes)
 	@pytest --quiet --numprocesses=auto tests/unit tests/stacks tests/policies
 
 .PHONY: test
