@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from kubernetes.config import new_client_from_config
 from kubernetes_provider.cluster import Cluster, Kind
 from kubernetes_provider.objects import Target
-from kubernetes_provider.waiting import NotReadyError, Patience, wait_until_ready
+from kubernetes_provider.waiting import NotReadyError, Patience, rule_of, wait_until_ready
 
 from palisade.project import Project
 from palisade.rendering.cert_manager import definitions_text
@@ -185,10 +185,10 @@ def test_while_vault_is_sealed_it_is_said_and_nothing_else_signs(
         target = Target(Kind("cert-manager.io/v1", kind), namespace, name)
         patience = Patience.of({}, 4, threading.Event(), lambda _: None)
         assert patience is not None
-        live = certificates.get(path)
-        live["metadata"].setdefault("annotations", {})["pulumi.com/waitFor"] = "condition=Ready"
+        rule = rule_of(target.kind, {"pulumi.com/waitFor": "condition=Ready"})
+        assert rule is not None
         with pytest.raises(NotReadyError) as refused:
-            wait_until_ready(provider, target, live, patience)
+            wait_until_ready(provider, target, certificates.get(path), rule, patience)
         return "\n".join(refused.value.reasons)
 
     certificates.vault.seal()
