@@ -50,7 +50,11 @@ def wait_until_nothing_is_pending(host: str, seconds: float) -> None:
             *("bastion-1", "firewall", {"palisade_operator_networks": ["203.0.113.0/24"]}),
             id="firewall-without-the-operator",
         ),
-        pytest.param("db-1", "sshd", {"ssh_hardening_max_auth_tries": 0}, id="sshd-that-refuses-every-attempt"),
+        pytest.param(
+            *("db-1", "sshd", {"ssh_hardening_max_auth_tries": 0}),
+            id="sshd-that-refuses-every-attempt",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_broken_access_comes_back_by_itself(host: str, tags: str, mistake: dict[str, object]) -> None:
