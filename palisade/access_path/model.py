@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from palisade.config import FleetConfiguration
 from palisade.config_access import Access, Tokens, host_of, port_of
 from palisade.config_values import TlsVersion
+from palisade.config_vault import PORT as VAULT_PORT
 from palisade.errors import ConfigurationError
 from palisade.fleet import HostGroup
 from palisade.registry.model import Api, Apis, LifecycleState, exactness
@@ -18,7 +19,6 @@ READER_ROLE = "registry_reader"
 """Who has it may read what the registry holds, through 8443."""
 ADMINISTRATOR_ROLE = "registry_admin"
 """Who has it may also change it."""
-VAULT_PORT = 8200
 _ISSUER_PATH = "/v1/identity/oidc"
 _PARAMETER = re.compile(r"\{[^}]*\}")
 

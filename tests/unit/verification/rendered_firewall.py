@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible_play import ROOT, play, role_variables
 
 from palisade.verification.nftables import RuleSet
 
-ROOT = Path(__file__).parents[3]
 RESOLVER = "10.0.1.53"
 """The name server that every host asks."""
 
@@ -32,20 +30,15 @@ def loaded(directory: Path, inventory: Mapping[str, Any]) -> dict[str, RuleSet]:
 
 def rendered(directory: Path, inventory: Mapping[str, Any], *, role: str, template: str) -> dict[str, Path]:
     """A template as each host of the inventory gets it, with the role's defaults."""
-    script, play = directory / "inventory", directory / "play.yml"
+    script = directory / "inventory"
     script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(inventory)}\nEND\n", encoding="utf-8")
     script.chmod(0o700)
-    files = [str(ROOT / f"roles/{role}/{kind}/main.yml") for kind in ("defaults", "vars")]
     source, place = ROOT / "templates" / role / template, f"{directory}/{{{{ inventory_hostname }}}}.{template}"
     file = {"src": str(source), "dest": place, "mode": "0600", "lstrip_blocks": True}
     tasks = [{"ansible.builtin.template": file}]
-    document = {"hosts": "all", "gather_facts": False, "vars_files": files, "tasks": tasks}
-    play.write_text(yaml.safe_dump([document]), encoding="utf-8")
     given = json.dumps({"firewall_resolvers": [RESOLVER]})
-    command = ["ansible-playbook", "--inventory", str(script), "--connection", "local", "-e", given, str(play)]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
-    played = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert played.returncode == 0, played.stdout + played.stderr
+    document = {"hosts": "all", "vars_files": role_variables(role), "tasks": tasks}
+    play(directory, document, "--extra-vars", given, inventory=str(script))
     return {name: directory / f"{name}.{template}" for name in inventory["_meta"]["hostvars"]}
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-import yaml
+from ansible_play import play, role_variables
 from verification_sample import a_control
 
 from palisade.verification.check import Recorder
 from palisade.verification.readings import ReadingFailedError
 from tests.check_modules import checks_in
 
-ROOT = Path(__file__).parents[3]
 USUAL = "privileged /usr/bin/sudo\n"
 # Target, source, kind, options.
 MOUNTS = (
@@ -94,15 +91,10 @@ def test_what_is_found_fails_the_check(checks: ModuleType) -> None:
 
 
 def test_the_role_walks_through_the_same(tmp_path: Path) -> None:
-    written, play = tmp_path / "walked.json", tmp_path / "play.yml"
-    files = [str(ROOT / f"roles/os_hardening/{kind}/main.yml") for kind in ("defaults", "vars")]
+    written = tmp_path / "walked.json"
     copied = {"content": "{{ os_hardening_permissions_walked | to_json }}", "dest": str(written), "mode": "0600"}
     given = {"os_hardening_permissions_mounts": {"stdout": FINDMNT}}
     tasks = [{"ansible.builtin.copy": copied}]
-    document = {"hosts": "localhost", "gather_facts": False, "vars_files": files, "vars": given, "tasks": tasks}
-    play.write_text(yaml.safe_dump([document]), encoding="utf-8")
-    command = ["ansible-playbook", "--inventory", "localhost,", "--connection", "local", str(play)]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
-    played = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert played.returncode == 0, played.stdout + played.stderr
+    files = role_variables("os_hardening")
+    play(tmp_path, {"hosts": "localhost", "vars_files": files, "vars": given, "tasks": tasks})
     assert json.loads(written.read_text(encoding="utf-8")) == WALKED

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible_play import ROOT, play, role_variables
 
 from palisade.verification.sysctl import parse_settings
 
-ROOT = Path(__file__).parents[3]
 OWN = ("br-lan", "eth0", "eth1", "eth1.100")
 PASSING = ("cni0", "kube-bridge", "tunl0", "veth0a1b2c3d")
 
@@ -20,17 +17,12 @@ def rendered(directory: Path, interfaces: tuple[str, ...]) -> str:
     """The file of a host with these interfaces; eth0 has a second address with a label, and no route is a default."""
     facts: dict[str, Any] = {name.replace("-", "_"): {"device": name} for name in interfaces}
     facts |= {"interfaces": [*interfaces, "eth0_1"], "eth0_1": {"ipv4": {}}, "default_ipv4": {}}
-    written, play = directory / "sysctl.conf", directory / "play.yml"
-    files = [str(ROOT / f"roles/os_hardening/{kind}/main.yml") for kind in ("defaults", "vars")]
+    written = directory / "sysctl.conf"
     template = {"src": str(ROOT / "templates/os_hardening/sysctl.conf.j2"), "dest": str(written), "mode": "0600"}
     given = {"ansible_facts": facts, "palisade_host_group": "registry"}
     tasks = [{"ansible.builtin.template": template}]
-    document = {"hosts": "localhost", "gather_facts": False, "vars_files": files, "vars": given, "tasks": tasks}
-    play.write_text(yaml.safe_dump([document]), encoding="utf-8")
-    command = ["ansible-playbook", "--inventory", "localhost,", "--connection", "local", str(play)]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
-    played = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert played.returncode == 0, played.stdout + played.stderr
+    files = role_variables("os_hardening")
+    play(directory, {"hosts": "localhost", "vars_files": files, "vars": given, "tasks": tasks})
     return written.read_text(encoding="utf-8")
 
 
