@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -32,8 +31,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [str(PROGRAMS / "ansible-galaxy"), "collection", "build", "--output-path", str(built)]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     place = tmp_path_factory.mktemp("collections")
-    with tarfile.open(next(built.glob("palisade-fleet-*.tar.gz"))) as archive:
-        archive.extractall(place / "ansible_collections/palisade/fleet", filter="data")
+    (archive,) = built.glob("palisade-fleet-*.tar.gz")
+    fleet = place / "ansible_collections/palisade/fleet"
+    fleet.mkdir(parents=True)
+    subprocess.run(["tar", "--extract", f"--file={archive}", f"--directory={fleet}"], check=True)
     return place
 
 
