@@ -36,7 +36,6 @@ ANSWER_SECONDS = 1.0
 """How long a connection may take; a packet that is let through is answered within milliseconds."""
 SETTLE_SECONDS = 6
 """How long the rules for a new pod may take; kube-router needs up to 1.5 s."""
-_LOOK_SECONDS = 0.2
 SETTINGS = ("net.core.somaxconn",)
 """Kernel settings that are read in the pods."""
 CLOSED = "closed"
@@ -233,15 +232,16 @@ def _create(resource: Any, manifest: Mapping[str, Any]) -> None:
 
 def _running(cluster: Cluster, manifest: Mapping[str, Any], deadline: float) -> ProbePod:
     name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
-    while True:
+
+    def read() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         status = (cluster.read("Pod", "v1", name, namespace) or {}).get("status", {})
-        states = status.get("containerStatuses") or [{}]
-        if states[0].get("ready"):
-            return ProbePod(manifest["spec"]["nodeName"], namespace, name, status["podIP"])
-        if time.monotonic() > deadline:
-            state = states[0].get("state") or status.get("conditions") or status
-            raise ReadingFailedError(f"the pod {namespace}/{name} does not run within {START_SECONDS} s: {state}")
-        time.sleep(_LOOK_SECONDS)
+        return status, (status.get("containerStatuses") or [{}])[0]
+
+    status, container = read_until(read, lambda found: found[1].get("ready"), seconds=deadline - time.monotonic())
+    if not container.get("ready"):
+        state = container.get("state") or status.get("conditions") or status
+        raise ReadingFailedError(f"the pod {namespace}/{name} does not run within {START_SECONDS} s: {state}")
+    return ProbePod(manifest["spec"]["nodeName"], namespace, name, status["podIP"])
 
 
 def _manifest(name: str, namespace: str, node: str, image: str) -> dict[str, Any]:

@@ -11,10 +11,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -33,6 +32,7 @@ from palisade.tools import ensure, step_titles
 from tests.control_plane import ControlPlane, control_plane
 from tests.control_plane.processes import Daemon, free_ports
 from tests.openbao_server import IN_MEMORY, OpenBao, openbao_server
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBECTL = str(Path(sys.executable).parent / "kubectl")
@@ -48,22 +48,6 @@ _KINDS = (
     "ValidatingWebhookConfiguration",
 )
 _LAST = ("ClusterIssuer", "Certificate")
-
-
-def wait_for(condition: Callable[[], Any], otherwise: str, seconds: float = 60.0) -> Any:
-    """Ask again until the answer is true.
-
-    Returns:
-        The answer.
-
-    Raises:
-        AssertionError: it is not so in time.
-    """
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"{otherwise} after {seconds:.0f} s"
-        time.sleep(0.2)  # between two questions
-    return answer
 
 
 @dataclass(frozen=True)
@@ -229,8 +213,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Certifica
         for (name, daemon), probe in zip(daemons.items(), health, strict=True):
             url = f"http://127.0.0.1:{probe}/{ready[name]}"
             daemon.wait_until(lambda url=url: _answers(url), 60.0)  # type: ignore[misc]
-        refusal = wait_for(lambda: not cluster.apply(*_of(_LAST, objects)), "the issuer is refused", 20)
-        assert refusal
+        wait_until(lambda: not cluster.apply(*_of(_LAST, objects)), "the issuer is refused", 20)
         try:
             yield cluster
         finally:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
-from conftest import ISSUES, ROOT, Certificates, wait_for
+from conftest import ISSUES, ROOT, Certificates
 
 from palisade.controls import Control, load_controls
 from palisade.verification.check import Recorder
@@ -14,6 +14,7 @@ from palisade.verification.cluster import Cluster
 from palisade.verification.cluster_access import ClusterAccess
 from tests.check_modules import checks_in
 from tests.control_plane.plane import CONTEXT
+from tests.waiting import wait_until
 
 CONTROLS = [control for control in load_controls(ROOT).controls if control.id.startswith("certificates-")]
 
@@ -25,7 +26,7 @@ def checks() -> ModuleType:
 
 @pytest.fixture
 def cluster(certificates: Certificates) -> Iterator[Cluster]:
-    wait_for(lambda: certificates.is_ready(f"{ISSUES}/certificates/edge"), "the certificate is not ready")
+    wait_until(lambda: certificates.is_ready(f"{ISSUES}/certificates/edge"), "the certificate is not ready")
     with Cluster(ClusterAccess(certificates.plane.kubeconfig, CONTEXT), declared=list) as opened:
         yield opened
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import ISSUES, REGISTRY, ROOT, SYSTEM, Certificates, wait_for
+from conftest import ISSUES, REGISTRY, ROOT, SYSTEM, Certificates
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -19,6 +19,7 @@ from kubernetes_provider.waiting import NotReadyError, Patience, rule_of, wait_u
 
 from palisade.project import Project
 from palisade.rendering.cert_manager import definitions_text
+from tests.waiting import wait_until
 
 ISSUER = "/apis/cert-manager.io/v1/clusterissuers/palisade-vault"
 BEGINS_EARLY = timedelta(seconds=30)
@@ -29,8 +30,8 @@ IDENTITY = "spiffe://palisade.local/ns/palisade-registry/sa/registry"
 @pytest.fixture(scope="module")
 def edge(certificates: Certificates) -> dict[str, bytes]:
     """The Secret of the edge, when the certificate is ready."""
-    wait_for(lambda: certificates.is_ready(ISSUER), "the issuer is not ready")
-    wait_for(lambda: certificates.is_ready(f"{ISSUES}/certificates/edge"), "the certificate is not ready")
+    wait_until(lambda: certificates.is_ready(ISSUER), "the issuer is not ready")
+    wait_until(lambda: certificates.is_ready(f"{ISSUES}/certificates/edge"), "the certificate is not ready")
     return certificates.pair("edge")
 
 
@@ -83,14 +84,14 @@ def test_it_is_renewed_after_half_of_its_time(certificates: Certificates, edge: 
 def test_a_renewed_certificate_has_another_number_and_another_key(certificates: Certificates) -> None:
     short = certificates.certificate("short", duration="1h0m0s", renewBefore="59m56s")
     assert certificates.apply(short) == ""
-    first = wait_for(lambda: certificates.pair("short"), "there is no certificate")
+    first = wait_until(lambda: certificates.pair("short"), "there is no certificate")
     serial = x509.load_pem_x509_certificate(first["tls.crt"]).serial_number
 
     def renewed() -> dict[str, bytes] | None:
         pair = certificates.pair("short")
         return pair if x509.load_pem_x509_certificate(pair["tls.crt"]).serial_number != serial else None
 
-    second = wait_for(renewed, "it is not renewed", 40)
+    second = wait_until(renewed, "it is not renewed", 40)
     certificates.kubectl("delete", "certificate", "short", f"--namespace={REGISTRY}")
     assert second["tls.key"] != first["tls.key"]
     assert x509.load_pem_x509_certificate(second["tls.crt"]).not_valid_after_utc > datetime.now(UTC)
@@ -112,7 +113,7 @@ def test_vault_refuses_what_its_role_does_not_allow(
 ) -> None:
     assert edge
     assert certificates.apply(certificates.certificate(name, **spec)) == ""
-    message = wait_for(lambda: refused_message(certificates, name), "nothing is said")
+    message = wait_until(lambda: refused_message(certificates, name), "nothing is said")
     assert "Vault failed to sign certificate" in message
     assert not certificates.pair(name)
     certificates.kubectl("delete", "certificate", name, f"--namespace={REGISTRY}")
@@ -196,14 +197,14 @@ def test_while_vault_is_sealed_it_is_said_and_nothing_else_signs(
         late = certificates.certificate("late")
         late["metadata"]["annotations"] = {"pulumi.com/waitFor": "condition=Ready"}
         assert certificates.apply(late) == ""
-        wait_for(lambda: refused_message(certificates, "late"), "nothing is said")
+        wait_until(lambda: refused_message(certificates, "late"), "nothing is said")
         said = waiting_says("Certificate", REGISTRY, "late", f"{ISSUES}/certificates/late")
         assert "sealed" in said
         assert not certificates.pair("late").get("tls.crt")
         assert certificates.pair("edge") == edge
     finally:
         certificates.vault.unseal()
-    wait_for(lambda: certificates.is_ready(f"{ISSUES}/certificates/late"), "it is not issued afterwards", 60)
+    wait_until(lambda: certificates.is_ready(f"{ISSUES}/certificates/late"), "it is not issued afterwards")
 
 
 def test_the_kinds_are_those_of_the_pinned_module() -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,12 @@ from rendered_cluster import RenderedCluster, rendered_cluster
 from palisade.fleet import Fleet, load_fleet
 from palisade.local.places import Places
 from palisade.project import fleet_state_directory
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = "local"
+LOGIN_PAUSE = 0.5
+"""Seconds between two attempts to log in: hosts limit how many come."""
 
 FIRST = "test_local_fleet.py"
 """Its fleets have no cluster: it goes ahead while the programs of the cluster are being built."""
@@ -105,10 +107,7 @@ def reboot(host: str, before: str = "true", *, seconds: float = 90) -> None:
     old = boot(host)
     assert old, f"{host} cannot be reached before its reboot"
     on_host(host, f"{before} && sudo systemctl --no-block reboot")
-    deadline = time.monotonic() + seconds
-    while boot(host) in {"", old}:
-        assert time.monotonic() < deadline, f"{host} lets nobody in {seconds:.0f} s after its reboot"
-        time.sleep(0.5)  # between two attempts to log in
+    wait_until(lambda: boot(host) not in {"", old}, f"{host} lets nobody in", seconds, pause=LOGIN_PAUSE)
 
 
 def play(*playbooks: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 
 import pytest
-from conftest import harden, on_host, reboot, recap
+from conftest import LOGIN_PAUSE, harden, on_host, reboot, recap
+
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("fleet")
 
@@ -16,30 +17,14 @@ GUARD = "sudo /usr/local/sbin/palisade-lockout-guard"
 ACCESS = "sudo sha256sum /etc/ssh/sshd_config /etc/palisade/firewall.nft /etc/pam.d/* /etc/sudoers.d/palisade-defaults"
 
 
-def wait_for_login(host: str, seconds: float) -> float:
-    """Seconds until a fresh login works.
-
-    Raises:
-        AssertionError: it does not within the time.
-    """
-    started = time.monotonic()
-    while time.monotonic() - started < seconds:
-        if on_host(host, "sudo -n true").returncode == 0:
-            return time.monotonic() - started
-        time.sleep(0.5)  # between two attempts
-    raise AssertionError(f"{host} lets nobody in after {seconds} s")
+def is_let_in(host: str) -> bool:
+    """Whether a fresh login works."""
+    return on_host(host, "sudo -n true").returncode == 0
 
 
-def wait_until_nothing_is_pending(host: str, seconds: float) -> None:
-    """Wait until the guard has taken back what was not confirmed.
-
-    Raises:
-        AssertionError: it does not within the time.
-    """
-    deadline = time.monotonic() + seconds
-    while "nothing pending" not in on_host(host, f"{GUARD} status").stdout:
-        assert time.monotonic() < deadline, f"the guard of {host} still waits after {seconds} s"
-        time.sleep(0.5)  # between two questions
+def nothing_is_pending(host: str) -> bool:
+    """Whether the guard has taken back what was not confirmed."""
+    return "nothing pending" in on_host(host, f"{GUARD} status").stdout
 
 
 @pytest.mark.parametrize(
@@ -69,7 +54,7 @@ def test_a_broken_access_comes_back_by_itself(host: str, tags: str, mistake: dic
     assert recap(broken.stdout)[host].changed > 0, "the mistake was made"
     assert on_host(host, "true").returncode != 0, "the mistake locks the operator out"
 
-    wait_for_login(host, ROLLBACK_SECONDS + 20)
+    wait_until(lambda: is_let_in(host), f"{host} lets nobody in", ROLLBACK_SECONDS + 20, pause=LOGIN_PAUSE)
     assert on_host(host, ACCESS).stdout == before
     assert on_host(host, "sudo nft --stateless --terse list table inet palisade").stdout == table
     assert "nothing pending" in on_host(host, f"{GUARD} status").stdout
@@ -112,8 +97,8 @@ def test_a_guard_that_ran_out_before_the_new_settings_were_written_loads_nothing
     assert message in " ".join(late.stdout.split()), late.stdout[-4000:]
     assert recap(late.stdout)[host].changed == changed
     assert "RUNNING HANDLER [ssh_hardening : Reload sshd]" not in late.stdout
-    assert on_host(host, "sudo -n true").returncode == 0, "the new settings were loaded"
-    wait_until_nothing_is_pending(host, ROLLBACK_SECONDS + 20)
+    assert is_let_in(host), "the new settings were loaded"
+    wait_until(lambda: nothing_is_pending(host), "its guard still waits", ROLLBACK_SECONDS + 20, pause=LOGIN_PAUSE)
     assert on_host(host, ACCESS).stdout == before
     again = harden("--limit", host, "--tags", "sshd")
     assert again.returncode == 0, again.stdout[-4000:]
@@ -134,7 +119,7 @@ def test_a_failure_half_way_loads_nothing_and_is_taken_back() -> None:
     assert on_host(host, ACCESS).stdout != before, "sshd's file was written"
     assert "RUNNING HANDLER [ssh_hardening : Reload sshd]" not in failed.stdout
     assert "armed" in on_host(host, f"{GUARD} status").stdout
-    wait_until_nothing_is_pending(host, ROLLBACK_SECONDS + 20)
+    wait_until(lambda: nothing_is_pending(host), "its guard still waits", ROLLBACK_SECONDS + 20, pause=LOGIN_PAUSE)
     assert on_host(host, ACCESS).stdout == before
     assert harden("--limit", host, "--tags", "sshd,firewall").returncode == 0
 

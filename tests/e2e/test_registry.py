@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import subprocess
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from conftest import ENVIRONMENT, reboot, run
 from local_cluster import get, succeed
 
 from palisade.fleet import Fleet
+from tests.waiting import wait_until
 
 DOCUMENT = "policies/api/examples/finance.yaml"
 POD_SECONDS = 180
@@ -18,29 +19,28 @@ POD_SECONDS = 180
 DATABASE_SECONDS = 90
 
 
-def registry(*arguments: str, seconds: float = 60) -> Any:
-    """What ``palisade registry`` answers to somebody who may publish."""
+def asked(*arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    """``palisade registry`` by somebody who may publish."""
     token = run("palisade", "vault", "token", ENVIRONMENT, "--person", "registry-admin").stdout.strip()
     assert token.count(".") == 2
-    finished = run("palisade", "registry", *arguments, "--token", token, "--output", "json", seconds=seconds)
+    return run("palisade", "registry", *arguments, "--token", token, "--output", "json", seconds=seconds)
+
+
+def registry(*arguments: str, seconds: float = 60) -> Any:
+    """What it answers."""
+    finished = asked(*arguments, seconds=seconds)
     assert finished.returncode == 0, finished.stderr
     return json.loads(finished.stdout)
+
+
+def answers() -> bool:
+    """Whether it can be asked at all."""
+    return asked("list", ENVIRONMENT).returncode == 0
 
 
 def listed(state: str) -> list[tuple[str, str]]:
     found = registry("list", ENVIRONMENT, "--state", state)["versions"]
     return [(one["name"], one["version"]) for one in found]
-
-
-def eventually_listed(seconds: float) -> list[tuple[str, str]]:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return listed("ENABLED")
-        except AssertionError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(2)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,8 @@ def test_it_is_read_back_after_the_database_host_was_rebooted(published: Any) ->
     before = registry("export", ENVIRONMENT)["apis"]
     pods = get("pods", "--namespace=palisade-registry", "--selector=app.kubernetes.io/name=registry")["items"]
     reboot("db-1")
-    assert ("finance", "1.0.0") in eventually_listed(DATABASE_SECONDS)
+    wait_until(answers, "the registry does not answer", DATABASE_SECONDS, pause=2)
+    assert ("finance", "1.0.0") in listed("ENABLED")
     assert registry("export", ENVIRONMENT)["apis"] == before
     after = get("pods", "--namespace=palisade-registry", "--selector=app.kubernetes.io/name=registry")["items"]
     assert restarts(after) == restarts(pods), "the pods go on without the database"

@@ -16,6 +16,7 @@ from palisade.vault import lock as lock_module
 from palisade.vault.lock import exclusive
 from palisade.vault.planning import apply, make_plan
 from palisade.vault.session import Session
+from tests.waiting import wait_until
 
 LOCK = "secret/data/palisade/lock"
 
@@ -112,10 +113,10 @@ def test_of_many_at_the_same_moment_exactly_one_holds_it(drifted: Session, place
     threads = [threading.Thread(target=try_it, args=(number,)) for number in range(6)]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 20
-    while len(refused) < 5 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    end.set()
+    try:
+        wait_until(lambda: len(refused) == 5, "not all others are refused", 20)
+    finally:
+        end.set()
     for thread in threads:
         thread.join()
     assert (len(entered), len(refused)) == (1, 5)

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from palisade.stack.command import Pulumi
 from palisade.stack.failures import ChangesError, MissingError, failure
 from palisade.stack.model import Stack
 from palisade.stack.surroundings import surroundings
+from tests.waiting import wait_until
 
 
 def pulumi(stack: Stack, script: str) -> Pulumi:
@@ -87,10 +87,7 @@ def test_ctrl_c_is_pulumis_own_and_its_end_is_waited_for(stack: Stack, tmp_path:
         f"sys.exit(Pulumi(Path({str(shown.program)!r}), stack, Surroundings({{}})).show('up'))"
     )
     process = subprocess.Popen([sys.executable, "-c", caller], start_new_session=True)
-    deadline = time.monotonic() + 20
-    while not ready.exists():
-        assert time.monotonic() < deadline, "pulumi was not started"
-        time.sleep(0.02)  # until the script has set its trap
+    wait_until(ready.exists, "pulumi was not started")  # the script has set its trap
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does
     assert process.wait(timeout=20) == 8
     assert done.read_text() == "ended in order\n"
