@@ -5,7 +5,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Ansible wants UTF-8 whatever the login brought along.
 export LC_ALL := C.UTF-8
-export PATH := $(CURDIR)/.venv/bin:$(HOME)/.local/bin:$(PATH)
+# The last three are not on the PATH that sudo gives (Go's own place), or su (those of root's programs).
+export PATH := $(CURDIR)/.venv/bin:$(HOME)/.local/bin:$(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
 ENVIRONMENT ?= local
 READY := .venv/.ready

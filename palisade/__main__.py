@@ -18,6 +18,7 @@ from palisade.commands.tools import tools
 from palisade.commands.verify import verify
 from palisade.console import OutputFormat, print_error
 from palisade.errors import ExitCode, MachineError, PalisadeError
+from palisade.local.programs import search_roots_programs
 
 application = typer.Typer(
     name="palisade",
@@ -73,6 +74,7 @@ def unexpected(error: Exception) -> PalisadeError:
 
 def main() -> None:
     """Run the command line and exit with an :class:`~palisade.errors.ExitCode`."""
+    search_roots_programs()
     try:
         application()
     except PalisadeError as error:

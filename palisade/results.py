@@ -70,6 +70,21 @@ class CheckResult(BaseModel):
         return self
 
 
+class Selection(BaseModel):
+    """What was chosen of all checks of an environment, where not all of them ran."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    controls: tuple[str, ...]
+    """The controls that were asked for; none means all."""
+    targets: tuple[str, ...]
+    """The hosts, or the cluster, that were asked for; none means all."""
+    checks: int
+    """How many checks there are, chosen or not."""
+    left_out: tuple[str, ...]
+    """The hosts, or the cluster, on which nothing was checked."""
+
+
 class VerificationRun(BaseModel):
     """All results of one run of ``palisade verify``."""
 
@@ -80,6 +95,8 @@ class VerificationRun(BaseModel):
     started: AwareDatetime
     duration_seconds: float
     results: tuple[CheckResult, ...]
+    selection: Selection | None = None
+    """None: every check of the environment ran."""
 
     def count(self, status: Status) -> int:
         """How many results have this status."""

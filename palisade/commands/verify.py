@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from palisade.errors import ExitCode
 from palisade.evidence import EvidencePaths, bundle_directory, summarise, write_bundle
 from palisade.project import Project
 from palisade.results import Status, VerificationRun
-from palisade.verification.suite import assignments
+from palisade.verification.suite import assignments, selection_of
 
 
 def verify(
@@ -33,14 +34,11 @@ def verify(
 
     project = Project.find()
     with prepared_suite(project, environment) as suite:
-        chosen = assignments(
-            suite.registry,
-            suite.connections.fleet,
-            cluster=suite.cluster is not None,
-            controls=control or (),
-            targets=host or (),
-        )
+        choose = partial(assignments, suite.registry, suite.connections.fleet, cluster=suite.cluster is not None)
+        every, chosen = choose(), choose(controls=control or (), targets=host or ())
         run = run_verification(suite, chosen, environment=environment)
+    if len(chosen) < len(every):
+        run = run.model_copy(update={"selection": selection_of(every, chosen, control or (), host or ())})
     evidence = write_bundle(run, suite.registry, bundle_directory(project.root / "evidence", run))
     if output is OutputFormat.JSON:
         print_json(

@@ -75,7 +75,7 @@ def write_bundle(run: VerificationRun, registry: ControlRegistry, directory: Pat
         run: What was found.
         registry: The controls that the results refer to.
         directory: A directory that does not exist yet (see :func:`bundle_directory`); the link ``latest`` beside it
-            is moved to it.
+            is moved to it, unless only some of the checks ran.
 
     Returns:
         Where each file is.
@@ -95,7 +95,7 @@ def write_bundle(run: VerificationRun, registry: ControlRegistry, directory: Pat
         paths.report: report(view_of(run, registry), results=results),
     }
     contents = {path.name: content for path, content in files.items()}
-    publish({**contents, paths.manifest.name: _manifest(contents)}, directory)
+    publish({**contents, paths.manifest.name: _manifest(contents)}, directory, is_latest=run.selection is None)
     return paths
 
 

@@ -23,6 +23,7 @@ def results_document(run: VerificationRun) -> bytes:
             "commit": run.commit,
             "started": run.started.isoformat(),
             "duration_seconds": run.duration_seconds,
+            "selection": run.selection.model_dump(mode="json") if run.selection else None,
             "counts": {
                 "hosts": summary.hosts,
                 "clusters": int(summary.cluster),

@@ -18,7 +18,7 @@ _ABANDONED_SECONDS = 3600
 """A bundle takes seconds to write: a partial one of an hour ago belongs to a process that was killed."""
 
 
-def publish(files: Mapping[str, bytes], directory: Path) -> None:
+def publish(files: Mapping[str, bytes], directory: Path, *, is_latest: bool = True) -> None:
     """Write the files to a new directory and point the link ``latest`` beside it to it.
 
     Everything is written and flushed to disk under another name first; one rename makes it visible.
@@ -26,6 +26,7 @@ def publish(files: Mapping[str, bytes], directory: Path) -> None:
     Args:
         files: File names and their content.
         directory: Must not exist yet: evidence is never overwritten.
+        is_latest: Whether the link is pointed to it.
 
     Raises:
         MachineError: the directory exists, or it cannot be written (no space, no permission).
@@ -40,7 +41,8 @@ def publish(files: Mapping[str, bytes], directory: Path) -> None:
         directory.parent.mkdir(parents=True, exist_ok=True)
         _sweep(directory.parent)
         _write(files, directory)
-        _point_latest(directory)
+        if is_latest:
+            _point_latest(directory)
     except OSError as error:
         raise _refused(error, directory) from error
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from palisade.controls import Scope
-from palisade.results import Status, VerificationRun
+from palisade.results import Selection, Status, VerificationRun
 
 SEVERITY = (Status.FAIL, Status.WAIVED, Status.NOT_ASSESSABLE, Status.PASS)
 """Worst first. A waived check is known to fail, so it is worse than one of which nothing is known."""
@@ -41,6 +41,8 @@ class Summary:
     """Controls with at least one result."""
     counts: dict[Status, int]
     """Checks by status; every status is present."""
+    selection: Selection | None = None
+    """What was chosen, where not every check of the environment ran."""
 
     @property
     def checks(self) -> int:
@@ -50,6 +52,12 @@ class Summary:
     @property
     def verdict(self) -> str:
         """A headline that never promises more than was shown."""
+        if self.selection is None:
+            return self._verdict
+        return f"Partial: {self.checks:,} of {_number(self.selection.checks, 'check')} ran. {self._verdict}"
+
+    @property
+    def _verdict(self) -> str:
         failed = self.counts[Status.FAIL]
         if not self.checks:
             return "Nothing was checked"
@@ -76,7 +84,9 @@ class Summary:
         if unknown := counts[Status.NOT_ASSESSABLE]:
             parts.append(f"{unknown:,} cannot be shown here")
         listed = f"{', '.join(parts[:-1])} and {parts[-1]}"
-        return f"{self.targets}, {_number(self.controls, 'control')}: {listed}."
+        missing = self.selection.left_out if self.selection else ()
+        left_out = f" Not looked at: {', '.join(missing)}." if missing else ""
+        return f"{self.targets}, {_number(self.controls, 'control')}: {listed}.{left_out}"
 
     @property
     def targets(self) -> str:
@@ -94,6 +104,7 @@ def summarise(run: VerificationRun) -> Summary:
         cluster=Scope.CLUSTER.value in targets,
         controls=len({result.control for result in run.results}),
         counts={status: counted[status] for status in Status},
+        selection=run.selection,
     )
 
 

@@ -17,7 +17,7 @@ from palisade.local.mounts import mounts_below, remove_tree, unmount
 from palisade.local.own_addresses import forget_addresses
 from palisade.local.places import Places
 from palisade.local.processes import run
-from palisade.local.programs import install_line
+from palisade.local.programs import as_root, install_line
 
 REMOVE, PUT_BACK = DOWN_STEPS = ("Remove the hosts", "Put the machine back")
 
@@ -52,7 +52,7 @@ def down(environment: str, steps: Steps, *, purge: bool = False) -> Outcome:
     places = Places.of(environment)
     engine = Engine(places)
     if not runs_as_root():
-        raise MachineError("Hosts can only be removed by root.", remedy="run the same command as root, or with sudo")
+        raise MachineError("Hosts can only be removed by root.", remedy=as_root())
     machine = read_machine(places.state)
     with exclusive(places.lock, waiting=lambda _: None):
         with steps.step(REMOVE) as step:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from palisade.errors import MachineError
 from palisade.local.processes import run
@@ -25,13 +27,27 @@ PACKAGES: Mapping[str, str] = {
 }
 """The Debian package of each program."""
 
+ROOTS_DIRECTORIES = ("/usr/sbin", "/sbin")
+"""Where Debian has the programs that are root's."""
+
 HELPER_DIRECTORIES = ("/usr/local/libexec/podman", "/usr/local/lib/podman", "/usr/libexec/podman", "/usr/lib/podman")
 """Where podman itself looks for netavark and aardvark-dns (containers.conf(5), helper_binaries_dir)."""
 
 
+def as_root() -> str:
+    """The command that is running now, as a line that runs it as root: sudo by itself forgets PATH."""
+    return f'sudo env "PATH=$PATH" {shlex.join((Path(sys.argv[0]).name, *sys.argv[1:]))}'
+
+
+def search_roots_programs() -> None:
+    """Let this process, and what it starts, find the programs of root too: after ``su`` PATH is without them."""
+    path = os.get_exec_path()
+    os.environ["PATH"] = os.pathsep.join([*path, *(folder for folder in ROOTS_DIRECTORIES if folder not in path)])
+
+
 def find_program(program: str) -> str | None:
     """Where a program is: on PATH, where root's programs are, or where podman looks for its own; None if nowhere."""
-    directories = (*os.get_exec_path(), "/usr/sbin", "/sbin", *HELPER_DIRECTORIES)
+    directories = (*os.get_exec_path(), *ROOTS_DIRECTORIES, *HELPER_DIRECTORIES)
     return shutil.which(program, path=os.pathsep.join(directories))
 
 

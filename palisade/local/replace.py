@@ -19,6 +19,7 @@ from palisade.local.lock import exclusive
 from palisade.local.machine import read_machine, runs_as_root
 from palisade.local.nodes import volumes
 from palisade.local.places import Places
+from palisade.local.programs import as_root
 from palisade.playbook import play
 from palisade.project import Project
 
@@ -51,7 +52,7 @@ def replace(configuration: FleetConfiguration, project: Project, name: str, step
     host = _node(configuration, name)
     places = Places.of(configuration.environment)
     if not runs_as_root():
-        raise MachineError("Hosts can only be replaced by root.", remedy="run the same command as root, or with sudo")
+        raise MachineError("Hosts can only be replaced by root.", remedy=as_root())
     if not places.fleet_file.exists() or not ledger.is_entered(places):
         raise PalisadeError(
             f"The fleet {configuration.environment} is not up.",

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from palisade.errors import MachineError
 from palisade.local.machine import Machine
 from palisade.local.network import gateway
-from palisade.local.programs import install_line
+from palisade.local.programs import as_root, install_line
 
 EVERY_ADDRESS = frozenset({"*", "0.0.0.0"})  # noqa: S104 - how ss names them; nothing is bound
 """Listening there keeps everybody else from the same port of any IPv4 address; ``[::]`` is every IPv6 address only."""
@@ -85,7 +85,7 @@ def require(machine: Machine, needs: Needs) -> None:
 
 def _rights(machine: Machine) -> list[Shortcoming]:
     if not machine.root:
-        return [Shortcoming("Hosts can only be started by root.", "run the same command as root, or with sudo")]
+        return [Shortcoming("Hosts can only be started by root.", as_root())]
     if machine.missing_capabilities:
         missing = ", ".join(machine.missing_capabilities)
         return [

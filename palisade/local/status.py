@@ -13,6 +13,7 @@ from palisade.local.engine import Engine, FoundHost
 from palisade.local.kubernetes import node_states
 from palisade.local.machine import runs_as_root
 from palisade.local.places import Places
+from palisade.local.programs import as_root
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def read_status(fleet: Fleet) -> list[HostStatus]:
         PalisadeError: podman failed.
     """
     if not runs_as_root():
-        raise MachineError("Only root sees the hosts.", remedy="run the same command as root, or with sudo")
+        raise MachineError("Only root sees the hosts.", remedy=as_root())
     places = Places.of(fleet.environment)
     engine = Engine(places)
     found = engine.found_hosts() if engine.exists and ledger.is_entered(places) else {}

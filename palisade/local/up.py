@@ -26,7 +26,7 @@ from palisade.local.requirements import Needs, require
 from palisade.local.vault_keys import make_vault_keys
 from palisade.project import Project
 from palisade.registry.model import read_apis
-from palisade.tools import ensure, step_titles
+from palisade.tools import ensure, require_toolchain, step_titles
 
 CHECK, KEYS, VAULT_KEYS, IMAGE, CONTAINER_IMAGES, START, REACH, CLUSTER = (
     "Check this machine",
@@ -74,9 +74,11 @@ def up(configuration: FleetConfiguration, project: Project, steps: Steps, *, may
     """
     fleet = fleet_of(configuration, read_apis(configuration.environment).upstream_ports)
     places = Places.of(fleet.environment)
-    with steps.step(CHECK) as step:
-        machine = _check(configuration, places, step, may_install=may_install)
     tools = needed_tools(fleet)
+    with steps.step(CHECK) as step:
+        if tools:
+            require_toolchain(project, tools)
+        machine = _check(configuration, places, step, may_install=may_install)
     programs = ensure(project, tools, steps) if tools else {}
     images = HostImages.of(project.root / "images", places.images)
     hosts = Hosts(engine=Engine(places), places=places, images=images, fleet=fleet, machine=machine)

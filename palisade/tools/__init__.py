@@ -4,6 +4,6 @@ A command that needs programs calls :func:`ensure`, announces :func:`step_titles
 programs with the PATH of :func:`environment`.
 """
 
-from palisade.tools.obtain import ensure, environment, step_titles
+from palisade.tools.obtain import ensure, environment, require_toolchain, step_titles
 
-__all__ = ["ensure", "environment", "step_titles"]
+__all__ = ["ensure", "environment", "require_toolchain", "step_titles"]

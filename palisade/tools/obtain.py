@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -97,12 +97,29 @@ def ensure(project: Project, names: Iterable[str], steps: Steps) -> dict[str, Pa
     go = find_go()
     findings = survey(catalogue, catalogue.select(names), go)
     _refuse_missing_packages(findings)
+    _refuse_missing_toolchain(findings, go)
     for finding in findings:
-        if finding.state is State.TO_BUILD:
-            check_go(go, finding.program)
         if finding.state is State.TO_FETCH:
             find_maven(finding.program)
     return {finding.program.name: _obtain(finding, go, steps) for finding in findings}
+
+
+def require_toolchain(project: Project, names: Collection[str]) -> None:
+    """Say what :func:`ensure` could not build here, before anything is installed or started.
+
+    Raises:
+        MachineError: Go is needed and missing or too old.
+        PalisadeError: a name is not known.
+        ConfigurationError: a definition is refused.
+    """
+    catalogue, go = load_catalogue(project), find_go()
+    _refuse_missing_toolchain(survey(catalogue, catalogue.select(names), go), go)
+
+
+def _refuse_missing_toolchain(findings: Iterable[Finding], go: Go | None) -> None:
+    for finding in findings:
+        if finding.state is State.TO_BUILD:
+            check_go(go, finding.program)
 
 
 def environment(paths: Mapping[str, Path]) -> str:

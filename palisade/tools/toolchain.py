@@ -16,6 +16,8 @@ from packaging.version import Version
 from palisade.errors import MachineError
 from palisade.tools.catalogue import Program
 
+USUAL_PLACE = "/usr/local/go/bin"
+"""Where Go's own instructions put it; sudo takes it from PATH."""
 _GO_DIRECTIVE = re.compile(r"^go (\d+(?:\.\d+)*(?:(?:rc|beta)\d+)?)\s*$", flags=re.MULTILINE)
 _GO_VERSION = re.compile(r"\bgo(\d+(?:\.\d+)*(?:(?:rc|beta)\d+)?)")
 
@@ -49,12 +51,12 @@ class Go:
 
 
 def find_go() -> Go | None:
-    """The Go toolchain on PATH; None if there is none.
+    """The Go toolchain on PATH or in its usual place; None if there is none.
 
     Raises:
         MachineError: there is a ``go``, and it does not work.
     """
-    executable = shutil.which("go")
+    executable = shutil.which("go") or shutil.which("go", path=USUAL_PLACE)
     if executable is None:
         return None
     finished = subprocess.run(

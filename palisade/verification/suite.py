@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from palisade.controls import CONTROLS_DIRECTORY, Control, ControlRegistry
 from palisade.errors import ConfigurationError, ExitCode, PalisadeError
 from palisade.fleet import Fleet
 from palisade.project import Project
+from palisade.results import Selection
 from palisade.verification.targets import Target, applies, targets_of
 
 CHECKS_DIRECTORY = Path("tests/verify")
@@ -84,6 +85,27 @@ def assignments(
             exit_code=ExitCode.USAGE,
         )
     return chosen
+
+
+def selection_of(
+    every: Sequence[Assignment], chosen: Sequence[Assignment], controls: Sequence[str], targets: Sequence[str]
+) -> Selection:
+    """What a run that is not of every check says about itself.
+
+    Args:
+        every: All checks of the environment.
+        chosen: Those that run.
+        controls: The controls that were asked for.
+        targets: The hosts that were asked for.
+    """
+    met = {assignment.target.name for assignment in chosen}
+    names = dict.fromkeys(assignment.target.name for assignment in every)
+    return Selection(
+        controls=tuple(controls),
+        targets=tuple(targets),
+        checks=len(every),
+        left_out=tuple(name for name in names if name not in met),
+    )
 
 
 def _refuse_unknown(chosen: Collection[str], known: Collection[str], *, kind: str) -> None:

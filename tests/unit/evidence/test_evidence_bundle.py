@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from palisade.errors import ExitCode, MachineError, PalisadeError
 from palisade.evidence import EvidencePaths, bundle_directory, write_bundle
 from palisade.evidence.publish import publish
-from palisade.results import CheckResult, Status
+from palisade.results import CheckResult, Selection, Status
 
 FILES = ["controls.json", "junit.xml", "manifest.sha256", "report.html", "results.csv", "results.json"]
 
@@ -64,6 +64,7 @@ def test_results_have_a_header_and_every_result(tmp_path: Path) -> None:
     results = document.pop("results")
     assert document == {
         "version": 1,
+        "selection": None,
         "environment": "local",
         "commit": run.commit,
         "started": "2026-11-22T06:11:31+00:00",
@@ -134,6 +135,17 @@ def test_latest_follows_the_last_bundle(tmp_path: Path) -> None:
         write_bundle(*every_status(), tmp_path / "local" / name)
         assert (tmp_path / "local" / "latest").readlink() == Path(name)
     assert (tmp_path / "local" / "latest" / "report.html").is_file()
+
+
+def test_latest_is_never_a_part_of_the_checks(tmp_path: Path) -> None:
+    run, registry = every_status()
+    part = Selection(controls=("always-passes",), targets=(), checks=8, left_out=())
+    partial = write_bundle(run.model_copy(update={"selection": part}), registry, tmp_path / "partial")
+    assert [path.name for path in tmp_path.iterdir()] == ["partial"]
+    assert json.loads(partial.results.read_text())["selection"] == part.model_dump(mode="json")
+    whole = write_bundle(run, registry, tmp_path / "whole")
+    assert (tmp_path / "latest").readlink() == Path("whole")
+    assert json.loads(whole.results.read_text())["selection"] is None
 
 
 def test_evidence_is_never_overwritten(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from palisade.evidence import summarise
 from palisade.evidence.summary import SEVERITY, worst
-from palisade.results import Status
+from palisade.results import Selection, Status
 
 PASS, FAIL, WAIVED, UNKNOWN = Status.PASS, Status.FAIL, Status.WAIVED, Status.NOT_ASSESSABLE
 
@@ -39,6 +39,13 @@ def test_says_it_in_words(statuses: list[Status], verdict: str, sentence: str) -
     summary = summarise(run)
     assert summary.verdict == verdict
     assert summary.sentence == sentence
+
+
+def test_a_part_of_the_checks_is_called_one_and_says_what_nobody_looked_at() -> None:
+    part = Selection(controls=(), targets=("db-1",), checks=1145, left_out=("bastion-1", "cluster"))
+    summary = summarise(a_run([a_result("a-control", "db-1", PASS)]).model_copy(update={"selection": part}))
+    assert summary.verdict == "Partial: 1 of 1,145 checks ran. Every check passes"
+    assert summary.sentence == "1 host, 1 control: 1 of 1 check passes and 0 fail. Not looked at: bastion-1, cluster."
 
 
 def test_counts_hosts_controls_and_checks() -> None:

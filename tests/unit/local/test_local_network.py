@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from ipaddress import IPv4Address, IPv4Network
@@ -14,7 +15,7 @@ from palisade.local.machine import read_machine
 from palisade.local.network import definition, gateway, name_servers, networks_in_use, parse_routes, parse_sockets
 from palisade.local.places import Places
 from palisade.local.processes import run
-from palisade.local.programs import find_program
+from palisade.local.programs import as_root, find_program, search_roots_programs
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,19 @@ def test_programs_of_root_are_found_without_their_folder_in_path(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_program("no-such-program") is None
     assert find_program("useradd") == "/usr/sbin/useradd"
+
+
+def test_who_became_root_by_su_starts_programs_of_root_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for _ in range(2):
+        search_roots_programs()
+    assert os.environ["PATH"] == f"{tmp_path}:/usr/sbin:/sbin"
+    assert run(("sysctl", "--version")).startswith("sysctl")
+
+
+def test_a_command_is_run_as_root_with_the_path_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/somewhere/.venv/bin/palisade", "local", "down", "--environment", "a b"])
+    assert as_root() == "sudo env \"PATH=$PATH\" palisade local down --environment 'a b'"
 
 
 def test_name_servers_are_what_listens_at_port_53() -> None:

@@ -8,7 +8,7 @@ from local_samples import NETWORK, ORDINARY, machine
 
 from palisade.errors import ExitCode, MachineError
 from palisade.local.machine import Machine
-from palisade.local.programs import install_line
+from palisade.local.programs import as_root, install_line
 from palisade.local.requirements import Needs, require, shortcomings
 
 NEEDS = Needs(
@@ -25,7 +25,7 @@ def test_an_ordinary_machine_lacks_nothing() -> None:
 @pytest.mark.parametrize(
     ("bad", "problem", "remedy"),
     [
-        (machine(root=False), "Hosts can only be started by root.", "run the same command as root, or with sudo"),
+        (machine(root=False), "Hosts can only be started by root.", as_root()),
         (
             machine(missing_capabilities=("CAP_SYS_ADMIN",)),
             "Palisade runs as root without the right to start hosts (CAP_SYS_ADMIN).",

@@ -11,7 +11,8 @@ import pytest
 from tools_workshop import GO_MOD, MAIN, Workshop
 
 from palisade.errors import ConfigurationError, ExitCode, MachineError, PalisadeError
-from palisade.tools import environment
+from palisade.project import Project
+from palisade.tools import environment, require_toolchain, toolchain
 
 
 def run(path: Path) -> str:
@@ -146,8 +147,21 @@ def test_the_users_flags_for_go_count_but_not_against_the_pins(
     assert run(workshop.ensure("demo")["demo"]) == "extra\ndemo v1.2.3"
 
 
-def test_no_go_on_path(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_go_in_its_usual_place_needs_no_path(
+    workshop: Workshop, go_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toolchain, "USUAL_PLACE", str(go_directory))
     monkeypatch.setenv("PATH", str(workshop.bin))
+    found = toolchain.find_go()
+    assert found is not None
+    assert found.executable == go_directory / "go"
+
+
+def test_no_go_at_all(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "USUAL_PLACE", str(workshop.root))
+    monkeypatch.setenv("PATH", str(workshop.bin))
+    with pytest.raises(MachineError, match="there is no Go on PATH to build it"):
+        require_toolchain(Project(workshop.root), ["demo"])
     with pytest.raises(MachineError) as raised:
         workshop.ensure("demo")
     assert raised.value.lines() == [

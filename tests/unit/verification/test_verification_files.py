@@ -11,7 +11,7 @@ from verification_sample import a_control, a_fleet, a_registry
 from palisade.controls import Scope, load_controls
 from palisade.errors import ConfigurationError, ExitCode, PalisadeError
 from palisade.fleet import HostGroup
-from palisade.verification.suite import assignments
+from palisade.verification.suite import assignments, selection_of
 from palisade.verification.waivers import load_waivers
 
 GOOD = """\
@@ -153,6 +153,15 @@ def test_each_control_on_each_host_of_its_groups() -> None:
     assert [item.key for item in assignments(registry, fleet, controls=["registry-only"], targets=["registry-2"])] == [
         ("registry-only", "registry-2")
     ]
+
+
+def test_a_part_says_how_much_there_is_and_on_what_nothing_runs() -> None:
+    registry = a_registry(a_control("registry-only"), a_control("everywhere", applies_to=tuple(HostGroup)))
+    fleet = a_fleet(bastion_1=HostGroup.BASTION, registry_1=HostGroup.REGISTRY, registry_2=HostGroup.REGISTRY)
+    every = assignments(registry, fleet)
+    part = selection_of(every, assignments(registry, fleet, targets=["registry-2"]), [], ["registry-2"])
+    assert (part.checks, part.controls, part.targets) == (len(every), (), ("registry-2",))
+    assert part.left_out == ("bastion-1", "registry-1")
 
 
 def test_a_fleet_without_a_cluster_has_no_controls_of_one() -> None:
