@@ -13,7 +13,7 @@ from pydantic import ValidationInfo, field_validator
 
 from palisade.config_access import Access, Tokens
 from palisade.config_cluster import CertManager, Cluster, Provisioner, State
-from palisade.config_hosts import misplaced, of_cluster, repeated, too_few
+from palisade.config_hosts import misplaced, of_cluster, repeated, second_databases, too_few
 from palisade.config_images import ImageSources
 from palisade.config_reach import reach_of_issuer, reach_of_vault, unreachable
 from palisade.config_sections import (
@@ -74,7 +74,7 @@ class FleetSettings(Section):
     hosts: tuple[Host, ...]
     """The existing machines (in a local fleet: the machines to start)."""
     database: Database
-    """The PostgreSQL hosts."""
+    """The PostgreSQL host."""
     registry: Registry = Registry()
     """The registry nodes."""
     cluster: Cluster | None = None
@@ -122,11 +122,12 @@ class FleetSettings(Section):
     @field_validator("hosts")
     @classmethod
     def _hosts_fit_together(cls, hosts: tuple[Host, ...], info: ValidationInfo) -> tuple[Host, ...]:
-        refuse([*repeated(hosts, "name"), *repeated(hosts, "address"), *misplaced(hosts, info.data.get("networks"))])
+        networks = info.data.get("networks")
+        refuse([*repeated(hosts, "name"), *repeated(hosts, "address"), *misplaced(hosts, networks)])
         if not any(host.group is HostGroup.BASTION for host in hosts):
             allowed = "at least one host of the group bastion"
             refuse([Problem((), "There is no bastion; the other hosts are only reached through it.", allowed)])
-        refuse(of_cluster(hosts, info.data.get("networks"), local=info.data.get("local") is not None))
+        refuse([*second_databases(hosts), *of_cluster(hosts, networks, local=info.data.get("local") is not None)])
         return hosts
 
     @field_validator("database")

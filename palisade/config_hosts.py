@@ -33,6 +33,15 @@ def misplaced(hosts: tuple[Host, ...], networks: FleetNetworkSettings | None) ->
             yield Problem((number, "address"), what, f"an address of a host in {network}")
 
 
+def second_databases(hosts: tuple[Host, ...]) -> Iterator[Problem]:
+    """A problem for each database host after the first: nothing copies what one server takes to another."""
+    databases = [number for number, host in enumerate(hosts) if host.group is HostGroup.DATABASE]
+    for number in databases[1:]:
+        what = f"{hosts[databases[0]].name} is the database host already, and the two would hold different data."
+        remedy = "keep the one that has the registry's data: there is no replication yet (docs/data.md)"
+        yield Problem((number, "group"), what, "one host of the group database", remedy)
+
+
 def of_cluster(hosts: tuple[Host, ...], networks: FleetNetworkSettings | None, *, local: bool) -> Iterator[Problem]:
     """What is wrong with the control host, and with the networks that its cluster needs."""
     control = [number for number, host in enumerate(hosts) if host.group is HostGroup.CONTROL]

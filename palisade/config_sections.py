@@ -145,7 +145,7 @@ class FleetNetworkSettings(Section):
 
 
 class Database(Section):
-    """The PostgreSQL hosts."""
+    """The PostgreSQL host."""
 
     allowed_sources: PrivateNetworks
     """Which networks may open database connections; where no registry host is listed, Vault admits them as well."""

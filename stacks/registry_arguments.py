@@ -45,7 +45,8 @@ def registry_arguments(configuration: FleetConfiguration, cluster: Cluster) -> R
     """The registry of an environment; asked for before anything is declared, because it may be refused.
 
     Raises:
-        ConfigurationError: there is no policy bundle, an image is not pinned, or nothing says whose tokens count.
+        ConfigurationError: there is no policy bundle or no database host, an image is not pinned, or nothing says whose
+            tokens count.
     """
     environment = configuration.environment
     bundle = _read(bundle_file(environment), environment)
@@ -78,7 +79,7 @@ def registry_arguments(configuration: FleetConfiguration, cluster: Cluster) -> R
             ),
         },
         read_at_start={ENVOY: (BOOTSTRAP,), OPA: (opa.CONFIGURATION, *opa.OWN_POLICIES)},
-        databases=tuple(str(host.address) for host in configuration.hosts_in(HostGroup.DATABASE)),
+        database_server=_database_server(configuration),
     )
     nodes = configuration.hosts_in(HostGroup.REGISTRY) if configuration.is_local else ()
     return RegistryArgs(
@@ -105,6 +106,16 @@ def pods_of(configuration: FleetConfiguration) -> Pods:
     scale = scale_of(configuration)
     least = scale.clusters * (configuration.registry.minimum_nodes + SPARE_NODES_PER_CLUSTER)
     return Pods(min(least, scale.nodes), scale.nodes)
+
+
+def _database_server(configuration: FleetConfiguration) -> str:
+    for host in configuration.hosts_in(HostGroup.DATABASE):  # a second one was refused with the configuration
+        return str(host.address)
+    raise ConfigurationError(
+        f"The environment {configuration.environment} has no database host, and the registry keeps everything there.",
+        where=f"Pulumi.{configuration.environment}.yaml: fleet.hosts",
+        allowed="one host of the group database",
+    )
 
 
 def _workers(room: Resources) -> int:

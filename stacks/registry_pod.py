@@ -105,8 +105,8 @@ class RegistryPod:
     """The files of each ConfigMap by its name."""
     read_at_start: Mapping[str, Sequence[str]]
     """Of these, those that a program reads when it starts and never again."""
-    databases: Sequence[str]
-    """The addresses of the database hosts; the driver finds the one that takes writes."""
+    database_server: str
+    """The address of the database's host."""
     database: str = DATABASE
     """The name of the database."""
 
@@ -217,7 +217,7 @@ class RegistryPod:
 
     def _registry_environment(self) -> Iterator[EnvVarArgs]:
         settings = ServiceSettings(
-            databases=self.databases,
+            server=self.database_server,
             authority=f"{AUTHORITY}/ca.crt",
             heap=f"-XX:MaxRAMPercentage={self.table.java_heap_percent}",
             database=self.database,

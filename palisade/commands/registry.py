@@ -124,20 +124,20 @@ def settings(
     memory_mib: Annotated[int, typer.Option("--memory-mib", min=256, help="What the process may use, in MiB.")],
     heap_percent: Annotated[int, typer.Option("--heap-percent", min=10, max=90, help="How much of it is heap.")] = 55,
     database: Annotated[
-        list[str] | None, typer.Option("--database", help="A database host, instead of those of the environment.")
+        str | None, typer.Option("--database", help="The database's host, instead of the environment's.")
     ] = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Show what the registry is told on a host with systemd, but for its password; asks nobody."""
     configuration = load_configuration(Project.find(), environment)
-    hosts = database or [str(host.address) for host in configuration.hosts_in(HostGroup.DATABASE)]
-    if not hosts:
+    server = database or next((str(host.address) for host in configuration.hosts_in(HostGroup.DATABASE)), None)
+    if not server:
         raise ConfigurationError(
             "Nothing says where the database is.",
             where=f"Pulumi.{environment}.yaml: fleet.hosts",
-            allowed="at least one host of the group database, or --database",
+            allowed="one host of the group database, or --database",
         )
-    told = service_environment(ServiceSettings(hosts, authority, heap_of(memory_mib, heap_percent)))
+    told = service_environment(ServiceSettings(server, authority, heap_of(memory_mib, heap_percent)))
     if output is OutputFormat.JSON:
         print_json({"environment": dict(told)})
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 DATABASE = "registry"
@@ -18,13 +18,13 @@ class ServiceSettings:
     """What differs between places.
 
     Args:
-        databases: The addresses of the database hosts; the driver finds the one that takes writes.
+        server: The address or name of the database's host. One: nothing would keep several alike.
         authority: The file with the root CA that the database's certificate leads to (PEM).
         heap: The option of Java that bounds its heap.
         database: The name of the database.
     """
 
-    databases: Sequence[str]
+    server: str
     authority: str
     heap: str
     database: str = DATABASE
@@ -42,7 +42,8 @@ def heap_of(memory_mib: int, percent: int) -> str:
 
 def service_environment(settings: ServiceSettings) -> Mapping[str, str]:
     """Its environment variables, but for :data:`USERNAME` and :data:`PASSWORD`."""
-    hosts = ",".join(f"{address}:{DATABASE_PORT}" for address in settings.databases)
+    place = f"{settings.server}:{DATABASE_PORT}/{settings.database}"
+    # A server that replays a backup already answers, with what was true once; it does not count until it takes writes.
     options = (
         f"sslmode=verify-full&sslrootcert={settings.authority}&targetServerType=primary"
         f"&connectTimeout={_CONNECT_SECONDS}"
@@ -50,7 +51,7 @@ def service_environment(settings: ServiceSettings) -> Mapping[str, str]:
     return {
         "APICURIO_STORAGE_KIND": "sql",
         "APICURIO_STORAGE_SQL_KIND": "postgresql",
-        "APICURIO_DATASOURCE_URL": f"jdbc:postgresql://{hosts}/{settings.database}?{options}",
+        "APICURIO_DATASOURCE_URL": f"jdbc:postgresql://{place}?{options}",
         "JAVA_TOOL_OPTIONS": f"{settings.heap} -XX:+ExitOnOutOfMemoryError -Djava.io.tmpdir=/tmp",
         # Only Envoy, beside it, reaches it.
         "QUARKUS_HTTP_HOST": "127.0.0.1",

@@ -35,7 +35,7 @@ POD = RegistryPod(
     environment={"opa": {"GOGC": "800"}},
     files={"envoy": {"envoy.yaml": "start", "routes.yaml": "later"}, "opa": {"opa.yaml": "start"}},
     read_at_start={"envoy": ("envoy.yaml",), "opa": ("opa.yaml",)},
-    databases=("10.40.0.51", "10.40.0.52"),
+    database_server="10.40.0.51",
 )
 NETWORKS = (IPv4Network("10.0.0.0/8"),)
 
@@ -178,7 +178,7 @@ def test_only_443_and_8443_are_published_and_the_address_of_the_client_stays() -
 def test_the_database_is_reached_over_tls_and_its_password_is_only_named() -> None:
     environment = {each["name"]: each for each in containers()["apicurio"]["env"]}
     url = environment["APICURIO_DATASOURCE_URL"]["value"]
-    assert url.startswith("jdbc:postgresql://10.40.0.51:5432,10.40.0.52:5432/registry?sslmode=verify-full&")
+    assert url.startswith("jdbc:postgresql://10.40.0.51:5432/registry?sslmode=verify-full&")
     assert "sslrootcert=/etc/palisade/authority/ca.crt" in url
     for name, key in (("USERNAME", "username"), ("PASSWORD", "password")):
         found = environment[f"APICURIO_DATASOURCE_{name}"]

@@ -124,6 +124,15 @@ def test_envoy_refuses_requests_before_the_kernel_ends_it(configured: int | None
     assert "--concurrency 1" in " ".join(pod.arguments["envoy"])
 
 
+def test_without_a_database_host_it_is_refused() -> None:
+    hosts = [host for host in shipped_fleet("prod")["hosts"] if host["group"] != "database"]
+    configuration = configuration_of("prod", shipped_fleet("prod", hosts=hosts))
+    assert configuration.cluster is not None
+    with pytest.raises(ConfigurationError, match="The environment prod has no database host") as refused:
+        registry_arguments(configuration, configuration.cluster)
+    assert refused.value.allowed == "one host of the group database"
+
+
 @pytest.mark.parametrize("missing", ["bundle.tar.gz", KEY_FILE])
 def test_without_a_bundle_it_is_refused_with_what_to_do(missing: str) -> None:
     configuration = configuration_of("prod")

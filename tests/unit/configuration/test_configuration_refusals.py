@@ -166,6 +166,8 @@ BAD = [
     Bad("hosts.1.address", REMOVED, "an IPv4 address such as"),
     Bad("hosts.1.group", "web", '"bastion", "control", "registry", "database", "vault"'),
     Bad("hosts.1.group", "control", "no host of the group control", remedy="bring your own cluster"),
+    # Nothing copies from one to the other, and the registry would move between them.
+    Bad("hosts.1.group", "database", "one host of the group", where="hosts.2.group", remedy="the registry's data"),
     Bad("hosts.1.ssh_user", "root;id", "lower-case letters, digits, _ and -"),
     # The firewall of every host and the bastion know port 22 only.
     Bad("hosts.1.ssh_port", 2222, "name, group, address, ssh_user", remedy="did you mean ssh_user?"),

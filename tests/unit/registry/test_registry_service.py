@@ -23,16 +23,14 @@ PASSWORD_OF_A_TEST = "abcdefghijklmnopqrst"  # noqa: S105 - nobody's
 
 
 def test_a_pod_and_a_host_differ_in_heap_and_authority_only() -> None:
-    pod = service_environment(
-        ServiceSettings(["10.0.0.1"], "/etc/palisade/authority/ca.crt", "-XX:MaxRAMPercentage=55")
-    )
-    host = service_environment(ServiceSettings(["10.0.0.1"], "/etc/x/ca.crt", heap_of(768, 55)))
+    pod = service_environment(ServiceSettings("10.0.0.1", "/etc/palisade/authority/ca.crt", "-XX:MaxRAMPercentage=55"))
+    host = service_environment(ServiceSettings("10.0.0.1", "/etc/x/ca.crt", heap_of(768, 55)))
     assert {name for name in pod if pod[name] != host[name]} == {"APICURIO_DATASOURCE_URL", "JAVA_TOOL_OPTIONS"}
     assert "-Xmx422m " in host["JAVA_TOOL_OPTIONS"]
     assert not {USERNAME, PASSWORD} & set(host)
 
 
-def test_the_command_names_the_databases_of_the_environment_or_those_that_are_given() -> None:
+def test_the_command_names_the_database_of_the_environment_or_the_one_that_is_given() -> None:
     def asked(*more: str) -> str:
         arguments = ["registry", "settings", "molecule", "--authority", "/ca.crt", "--memory-mib", "768"]
         answered = CliRunner().invoke(application, [*arguments, "--output", "json", *more])
@@ -41,7 +39,8 @@ def test_the_command_names_the_databases_of_the_environment_or_those_that_are_gi
         return url
 
     assert asked().startswith("jdbc:postgresql://10.78.0.31:5432/registry?sslmode=verify-full&sslrootcert=/ca.crt&")
-    assert asked("--database", "a", "--database", "b").startswith("jdbc:postgresql://a:5432,b:5432/registry?")
+    assert "&targetServerType=primary&" in asked(), "a server that replays a backup would be asked"
+    assert asked("--database", "a").startswith("jdbc:postgresql://a:5432/registry?")
 
 
 def test_the_host_has_the_java_of_the_image() -> None:
@@ -69,8 +68,8 @@ def test_the_login_is_handed_over_by_systemd_and_is_in_no_variable() -> None:
             {"registry_service_archive": "/nowhere.tar.gz"},
             "registry_service_archive is /nowhere.tar.gz, which is no file",
         ),
-        ({"registry_service_databases": []}, "registry_service_databases is empty"),
-        ({"registry_service_databases": ["db/1?x=y"]}, "registry_service_databases is db/1?x=y"),
+        ({"registry_service_database": ""}, "registry_service_database is empty"),
+        ({"registry_service_database": "db/1?x=y"}, "registry_service_database is db/1?x=y"),
         ({"registry_service_database_password": "short"}, "20 characters or more of printable ASCII"),
         ({"registry_service_database_password": "${" + PASSWORD_OF_A_TEST + "}"}, "without blanks, $ and"),
         ({"registry_service_memory_mib": 128}, "registry_service_memory_mib is 128"),
@@ -96,7 +95,7 @@ def preflight(directory: Path, changed: dict[str, Any]) -> subprocess.CompletedP
     variables = {
         "registry_service_environment": "molecule",
         "registry_service_archive": str(directory / "archive.tar.gz"),
-        "registry_service_databases": ["10.78.0.31"],
+        "registry_service_database": "10.78.0.31",
         "registry_service_database_password": PASSWORD_OF_A_TEST,
         **changed,
     }
