@@ -1,4 +1,4 @@
-"""Registry hosts without Kubernetes: what their playbook refuses."""
+"""Registry hosts without Kubernetes: what their playbook refuses, and what it waits for before it goes on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from palisade.access_path.model import AccessPath
+from palisade.access_path.model import HOST_PORTS, AccessPath, Neighbours
 from palisade.access_path.rendering import render_envoy
 from palisade.config_access import Access, Tokens
 from palisade.config_values import TlsVersion
@@ -81,3 +81,31 @@ def test_a_first_run_exported_apis_and_apis_that_are_not_meant_go_on(tmp_path: P
         task(REFUSE, registry_standalone_without_apis="true"),
     ]
     play(tmp_path, {**hosts, "tasks": tasks}, inventory="bare,empty,serving,")
+
+
+def test_hosts_are_changed_one_after_the_other_and_none_after_a_failure() -> None:
+    first, second = PLAYS
+    assert "serial" not in first, "nothing is changed before every host was looked at"
+    assert (second["serial"], second["max_fail_percentage"]) == ("{{ registry_standalone_at_once | default(1) }}", 0)
+
+
+@pytest.mark.parametrize(("role", "file"), [("envoy", "envoy"), ("opa", "opa"), ("registry_service", "unit")])
+def test_a_role_ends_when_its_unit_serves(role: str, file: str) -> None:
+    *_, start, wait = yaml.safe_load((ROOT / f"roles/{role}/tasks/{file}.yml").read_text(encoding="utf-8"))
+    assert start["ansible.builtin.import_role"] == {"name": "managed_unit"}
+    assert wait["until"] == f"{wait['register']}.status == 200"
+    assert wait["ansible.builtin.uri"]["url"] == f"{{{{ {role}_health }}}}"
+    assert wait["when"] == "not ansible_check_mode"
+
+
+def test_what_is_asked_is_where_the_units_answer() -> None:
+    asked = {}
+    for role in ("envoy", "opa", "registry_service"):
+        for kind in ("defaults", "vars"):
+            asked |= yaml.safe_load((ROOT / f"roles/{role}/{kind}/main.yml").read_text(encoding="utf-8"))
+    beside = Neighbours()
+    opa, registry = beside.policy_health, beside.registry_health
+    assert asked["opa_health_address"] == f"{opa.host}:{opa.port}"
+    assert asked["opa_health"] == f"http://{{{{ opa_health_address }}}}{beside.policy_health_path}"
+    assert asked["registry_service_health"] == f"http://{registry.host}:{registry.port}{beside.registry_health_path}"
+    assert asked["envoy_health"] == f"http://{HOST_PORTS.health_address}:{HOST_PORTS.health}/envoy"
