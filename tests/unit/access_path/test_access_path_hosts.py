@@ -49,7 +49,7 @@ def told(*, exported: bool) -> dict[str, str]:
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> dict[str, Any]:
-    """A play on hosts one of which routes an API, one routes none, and one is bare."""
+    """A play on a host that routes an API and on a bare one; beside its routes are some without any API."""
     (tmp_path / "serving").write_text(routes(FINANCE), encoding="utf-8")
     (tmp_path / "empty").write_text(routes(), encoding="utf-8")
     variables = {
@@ -64,7 +64,7 @@ def hosts(tmp_path: Path) -> dict[str, Any]:
 def test_a_controller_without_the_apis_takes_none_off_the_air(tmp_path: Path, hosts: dict[str, Any]) -> None:
     late = {"ansible.builtin.file": {"path": f"{tmp_path}/touched-{{{{ inventory_hostname }}}}", "state": "touch"}}
     with pytest.raises(AssertionError) as refused:
-        play(tmp_path, {**hosts, "tasks": [task(READ), task(REFUSE), late]}, "--check", inventory="bare,empty,serving,")
+        play(tmp_path, {**hosts, "tasks": [task(READ), task(REFUSE), late]}, "--check", inventory="bare,serving,")
     said = " ".join(str(refused.value).split())
     assert "serving has operations of APIs in" in said
     for part in ("/state/apis.json is not there", "registry export prod", "registry_standalone_without_apis=true"):
@@ -73,14 +73,14 @@ def test_a_controller_without_the_apis_takes_none_off_the_air(tmp_path: Path, ho
 
 
 def test_a_first_run_exported_apis_and_apis_that_are_not_meant_go_on(tmp_path: Path, hosts: dict[str, Any]) -> None:
+    none = f"{tmp_path}/{{{{ 'empty' if inventory_hostname == 'serving' else 'not-there' }}}}"
     tasks = [
-        *(task(READ, registry_standalone_routes=str(tmp_path / "not-there")), task(REFUSE)),
-        *(task(READ, registry_standalone_routes=str(tmp_path / "empty")), task(REFUSE)),
+        *(task(READ, registry_standalone_routes=none), task(REFUSE)),
         task(READ),
         task(REFUSE, registry_standalone_files=told(exported=True)),
         task(REFUSE, registry_standalone_without_apis="true"),
     ]
-    play(tmp_path, {**hosts, "tasks": tasks}, inventory="bare,empty,serving,")
+    play(tmp_path, {**hosts, "tasks": tasks}, inventory="bare,serving,")
 
 
 def test_hosts_are_changed_one_after_the_other_and_none_after_a_failure() -> None:
