@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -81,13 +82,26 @@ def manifest_of(archive: bytes) -> Mapping[str, Any]:
     Raises:
         PalisadeError: it is no bundle.
     """
+    return _read(archive, MANIFEST)
+
+
+def data_of(archive: bytes) -> Mapping[str, Any]:
+    """The base documents of an archive.
+
+    Raises:
+        PalisadeError: it is no bundle.
+    """
+    return _read(archive, DATA)
+
+
+def _read(archive: bytes, name: str) -> Mapping[str, Any]:
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as packed:
-            content = packed.extractfile(f"/{MANIFEST}")
-            manifest: Mapping[str, Any] = json.loads(content.read()) if content else {}
-    except (tarfile.TarError, OSError, EOFError, KeyError, ValueError) as error:
+            content = packed.extractfile(f"/{name}")
+            document: Mapping[str, Any] = json.loads(content.read()) if content else {}
+    except (tarfile.TarError, OSError, EOFError, KeyError, ValueError, zlib.error) as error:
         raise PalisadeError(f"The file is no bundle: {error}.") from error
-    return manifest
+    return document
 
 
 def _token(files: Mapping[str, bytes], environment: str, signer: Signer) -> str:

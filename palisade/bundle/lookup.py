@@ -42,6 +42,12 @@ def lookup(apis: Apis, headers: Iterable[str], minimum: TlsVersion) -> dict[str,
     }
 
 
+def operations_in(data: Mapping[str, Any]) -> int:
+    """How many operations the data of a bundle has, retired ones included."""
+    registry = data.get("registry", {})
+    return sum(len(keys) for table in ("exact", "templates") for keys in registry.get(table, {}).values())
+
+
 def _registry(apis: Apis, minimum: TlsVersion) -> dict[str, Any]:
     exact: dict[str, dict[str, Any]] = defaultdict(dict)
     templates: dict[str, dict[str, Any]] = defaultdict(dict)

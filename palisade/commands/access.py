@@ -14,7 +14,7 @@ from palisade.config import load_configuration
 from palisade.console import ANSWER, OutputFormat, print_json
 from palisade.errors import MachineError
 from palisade.project import Project
-from palisade.registry.model import read_apis
+from palisade.registry.model import apis_file, read_apis
 from palisade.vault.values import edge_certificate
 
 application = typer.Typer(help="Show what Envoy is told.", no_args_is_help=True)
@@ -55,7 +55,15 @@ def files(
             ) from error
     if output is OutputFormat.JSON:
         arguments = list(envoy_arguments(model.places.configuration))
-        print_json({"files": dict(rendered), "arguments": arguments, "certificate": edge_certificate(configuration)})
+        exported = apis_file(environment)
+        print_json(
+            {
+                "files": dict(rendered),
+                "arguments": arguments,
+                "certificate": edge_certificate(configuration),
+                "apis": {"file": str(exported), "exported": exported.exists()},
+            }
+        )
         return
     for name, text in rendered.items():
         ANSWER.print(f"# {name}\n{text}", markup=False, soft_wrap=True)

@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from palisade.access_path.opa import PROGRAM
-from palisade.bundle.build import KEY_FILE, bundle_file, bundle_of, write_bundle
+from palisade.bundle.build import KEY_FILE, bundle_file, bundle_of, refuse_to_lose_the_apis, write_bundle
 from palisade.bundle.signing import KeyFileSigner, Signer, TransitSigner
 from palisade.bundle.verify import verify as check
 from palisade.config import FleetConfiguration, load_configuration
 from palisade.console import ANSWER, OutputFormat, Steps, print_json
 from palisade.errors import ExitCode, PalisadeError
 from palisade.project import Project
-from palisade.registry.model import read_apis
+from palisade.registry.model import apis_file, read_apis
 from palisade.tools.obtain import ensure, step_titles
 from palisade.vault.access import find_vault
 
@@ -42,11 +42,13 @@ def build(
     The public key that checks it is written beside it. The same input and key give the same bytes.
     """
     configuration = load_configuration(Project.find(), environment)
+    file = out or bundle_file(environment)
+    refuse_to_lose_the_apis(environment, file)
     apis = read_apis(environment)
     bundle = bundle_of(configuration, apis)
     with ExitStack() as connection:
         signer = _transit(configuration, connection) if key is None else KeyFileSigner(key)
-        built = write_bundle(bundle, signer, out or bundle_file(environment))
+        built = write_bundle(bundle, signer, file)
     operations = sum(len(api.operations) for api in apis.apis)
     if output is OutputFormat.JSON:
         print_json(
@@ -61,7 +63,8 @@ def build(
         return
     what = "written" if built.is_new else "there already"
     ANSWER.print(f"The bundle is {what}: {built.file}", soft_wrap=True, markup=False)
-    what = f"Revision {built.revision}, {operations} operations of {len(apis.apis)} APIs"
+    missing = "" if apis_file(environment).exists() else "; none were exported here (palisade registry export)"
+    what = f"Revision {built.revision}, {operations} operations of {len(apis.apis)} APIs{missing}"
     ANSWER.print(what, soft_wrap=True, markup=False)
 
 

@@ -96,6 +96,26 @@ def refuse(problem: str) -> None:
     assert (raised.value.remedy, raised.value.exit_code) == (f"palisade bundle build {ENVIRONMENT}", ExitCode.FINDINGS)
 
 
+def test_operations_are_not_lost_because_the_apis_were_not_exported_here(fleet: Path, key: Path) -> None:
+    build(key)
+    before = (fleet / "bundle.tar.gz").read_bytes()
+    apis_file(ENVIRONMENT).unlink()
+    with pytest.raises(PalisadeError) as raised:
+        build(key)
+    assert raised.value.exit_code == ExitCode.CONFIGURATION
+    assert f"{fleet / 'bundle.tar.gz'} has 4 operations" in raised.value.problem
+    assert raised.value.where == str(apis_file(ENVIRONMENT))
+    assert (raised.value.remedy or "").startswith(f"palisade registry export {ENVIRONMENT};")
+    assert (fleet / "bundle.tar.gz").read_bytes() == before
+
+    apis_file(ENVIRONMENT).write_text('{"apis": []}', encoding="utf-8")
+    assert build(key)["operations"] == 0
+    apis_file(ENVIRONMENT).unlink()
+    assert build(key)["changed"] is False, "as before the first export"
+    (fleet / "bundle.tar.gz").write_bytes(before[: len(before) // 2])
+    assert build(key)["operations"] == 0, "what is no bundle is replaced"
+
+
 def test_nothing_to_verify(fleet: Path) -> None:
     with pytest.raises(PalisadeError) as raised:
         run("verify", ENVIRONMENT)

@@ -81,7 +81,7 @@ def test_an_edge_that_nobody_has_named_has_the_certificate_of_a_host() -> None:
     assert edge_certificate(on_hosts(edge=None))["role"] == "hosts"
 
 
-def test_the_playbook_is_told_what_the_certificate_of_the_edge_says(state: Path) -> None:
+def test_the_playbook_is_told_what_the_certificate_of_the_edge_says_and_whether_apis_were_exported(state: Path) -> None:
     configuration = on_hosts(edge={"names": ["api.corp"]})
     fleet = yaml.safe_load((PROJECT_ROOT / "Pulumi.molecule.yaml").read_text(encoding="utf-8"))
     fleet["config"]["palisade:fleet"]["edge"] = {"names": ["api.corp"]}
@@ -89,6 +89,8 @@ def test_the_playbook_is_told_what_the_certificate_of_the_edge_says(state: Path)
     (state / "Pulumi.molecule.yaml").write_text(yaml.safe_dump(fleet), encoding="utf-8")
     result = CliRunner().invoke(application, ["molecule", "--kind", "host", "--output", "json"])
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)["certificate"]
+    answer = json.loads(result.stdout)
+    told = answer["certificate"]
     assert told == edge_certificate(configuration)
     assert (told["role"], told["dns_names"]) == ("edge", ["api.corp"])
+    assert answer["apis"] == {"file": str(state / "palisade/fleets/molecule/apis.json"), "exported": False}
