@@ -139,7 +139,7 @@ def test_what_the_control_expects_is_what_is_declared() -> None:
         None,
         "here",
         networks={"api_servers": tuple(f"{address}/32" for address in cluster.api_server.addresses)},
-        ports={"api_server": cluster.api_server.port},
+        ports={"api_server": (cluster.api_server.port,)},
         sinks={
             "opensearch": (("10.60.0.0/24", "10.61.0.0/24"), 9200),
             "s3": (("203.0.113.0/24",), 443),
