@@ -185,7 +185,6 @@ def test_no_objects(control, observation, cluster):
 
 def test_as_declared(control, observation, cluster):
     """Every object is as the stack declared it: nothing is missing, changed, added or somebody else's."""
-    owners = control.expected["owners"]
     declared = cluster.declared()
     titles = {drift.title(manifest) for manifest in declared}
     kinds = {(manifest["kind"], manifest["apiVersion"]) for manifest in declared}
@@ -193,17 +192,18 @@ def test_as_declared(control, observation, cluster):
     problems = [f"{name} is missing" for name in sorted(titles - live.keys())]
     present = [manifest for manifest in declared if drift.title(manifest) in live]
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        for found in pool.map(lambda one: _drift(cluster, one, live[drift.title(one)], owners), present):
+        for found in pool.map(lambda one: _drift(control, cluster, one, live[drift.title(one)]), present):
             problems += found
     problems += [f"{name} is not declared" for name in _undeclared(control, cluster, titles)]
     observation.runtime = {"declared_objects": len(declared), "differences": problems}
     require(problems)
 
 
-def _drift(cluster, manifest, live, owners):
+def _drift(control, cluster, manifest, live):
     """How a live object differs from its manifest: by value, and by who owns its fields."""
+    owners = control.expected["owners"]
     changed = drift.changed_paths(live, cluster.applied(manifest, _applier(live, owners)))
-    foreign = drift.foreign_fields(live, owners)
+    foreign = drift.foreign_fields(live, owners, control.expected["field_owners"])
     return [
         *(f"{drift.title(manifest)}: changed at {path}" for path in changed),
         *(
