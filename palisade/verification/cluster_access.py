@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from palisade.config import load_configuration
+from palisade.config_cluster import ControlPlane
 from palisade.config_reach import reach_of_issuer, reach_of_vault
 from palisade.fleet import Fleet
 from palisade.project import Project, fleet_state_directory
@@ -25,6 +26,8 @@ class ClusterAccess:
     """The same for ports: ``api_server``, ``vault``, ``issuer``, ``upstreams``."""
     sinks: Mapping[str, tuple[tuple[str, ...], int]] = field(default_factory=dict)
     """Where audit records are shipped to, by kind: networks and port. None in a local fleet, where nothing ships."""
+    has_control_nodes: bool = True
+    """Whether the control plane runs on nodes; pods see nothing of one that a cloud manages."""
     is_local: bool = False
     """Whether it is the cluster of a local fleet, which has what is only there to be tried."""
 
@@ -73,6 +76,7 @@ def find_cluster(project: Project, fleet: Fleet) -> ClusterAccess | None:
             name: (tuple(map(str, sink.networks)), sink.port)
             for name, sink in ({} if configuration.is_local else dict(configuration.audit.sinks.each())).items()
         },
+        has_control_nodes=cluster.control_plane is ControlPlane.NODES,
         is_local=configuration.is_local,
     )
 

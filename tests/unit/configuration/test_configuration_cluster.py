@@ -73,6 +73,7 @@ BAD = [
     Bad("cluster.daemonsets", {"millicpu": 0}, "a whole number of MiB", where="cluster.daemonsets.memory_mib"),
     Bad("cluster.cert_manager", "helm", '"install", "existing"'),
     Bad("cluster.cert_manager", value=True, allowed='"install", "existing"'),
+    Bad("cluster.control_plane", "cloud", '"nodes", "managed"'),
     Bad("cluster.node_expiry_hours", 23, "a whole number of hours from 24 to 2,160"),
     Bad("cluster.token", "secret", "kubeconfig, context, provisioner"),
     Bad("cluster", {**EXISTING, "node_class": KARPENTER["node_class"]}, "no node_class", where="cluster.node_class"),
