@@ -100,7 +100,7 @@ BackendUrl = Annotated[
     matches(
         r"(?:file|s3|gs|azblob|https)://\S+",
         "a URL of file://, s3://, gs://, azblob:// or https://",
-        remedy="see docs/stack.md; a password never stands in it",
+        remedy="see docs/state.md; a password never stands in it",
     ),
 ]
 SecretsProvider = Annotated[

@@ -84,7 +84,7 @@ BAD = [
     Bad("tokens", {**TOKENS, "networks": ["0.0.0.0/0"]}, "of /8 or smaller", where="tokens.networks.0"),
     Bad("vault.networks", ["vault.corp"], "an IPv4 network of /8 or smaller", where="vault.networks.0"),
     Bad("state.backend", "s3:palisade", "a URL of file://, s3://"),
-    Bad("state.backend", "ftp://example/state", "a URL of file://, s3://"),
+    Bad("state.backend", "ftp://example/state", "see docs/state.md"),
     Bad("state.secrets_provider", "plaintext", "passphrase, hashivault://KEY"),
     Bad("state.passphrase", "hunter2", "backend, secrets_provider"),
 ]
