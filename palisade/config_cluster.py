@@ -24,6 +24,15 @@ class Provisioner(StrEnum):
     """Nobody: they are the listed hosts of the group registry."""
 
 
+class ControlPlane(StrEnum):
+    """Who runs the control plane."""
+
+    NODES = "nodes"
+    """Nodes of the cluster (label ``node-role.kubernetes.io/control-plane``): pods on them read its logs."""
+    MANAGED = "managed"
+    """A cloud (EKS, GKE, AKS): no pod runs there, so the cloud's own logging has to collect its audit log."""
+
+
 class CertManager(StrEnum):
     """Who runs cert-manager."""
 
@@ -56,6 +65,7 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 ProvisionerChoice = Annotated[Provisioner, Allowed('"karpenter", "existing"', types=(str, Provisioner))]
+ControlPlaneChoice = Annotated[ControlPlane, Allowed('"nodes", "managed"', types=(str, ControlPlane))]
 CertManagerChoice = Annotated[CertManager, Allowed('"install", "existing"', types=(str, CertManager))]
 MemoryUnitChoice = Annotated[
     MemoryUnit, Allowed('"MiB" (written 16384) or "Gi" (written 16Gi)', types=(str, MemoryUnit))
@@ -90,7 +100,7 @@ BackendUrl = Annotated[
     matches(
         r"(?:file|s3|gs|azblob|https)://\S+",
         "a URL of file://, s3://, gs://, azblob:// or https://",
-        remedy="see docs/stack.md; a password never stands in it",
+        remedy="see docs/state.md; a password never stands in it",
     ),
 ]
 SecretsProvider = Annotated[
@@ -155,6 +165,9 @@ class Cluster(Section):
     """The zones that registry nodes are spread over."""
     api_server: ApiServer
     """Where pods reach the Kubernetes API."""
+    control_plane: ControlPlaneChoice = ControlPlane.NODES
+    """Whether the control plane runs on nodes of the cluster, where Fluentd collects the API server's audit log, or is
+    managed by a cloud, whose own logging has to collect it."""
     node_class: NodeClass | None = None
     """What Karpenter makes nodes from; needed with karpenter, meaningless otherwise."""
     instance_labels: InstanceLabels | None = None

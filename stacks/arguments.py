@@ -11,7 +11,7 @@ from pulumi_kubernetes import Provider
 from pulumi_kubernetes.core.v1 import Namespace
 
 from palisade.config import FleetConfiguration
-from palisade.config_cluster import CertManager, Cluster, Provisioner
+from palisade.config_cluster import CertManager, Cluster, ControlPlane, Provisioner
 from palisade.config_reach import reach_of_issuer, reach_of_vault
 from palisade.fleet import HostGroup
 from palisade.fluentd.model import fluentd_model
@@ -168,6 +168,7 @@ def audit_arguments(
         image=image_reference(configuration, FLUENTD),
         api_servers=tuple(IPv4Network(address) for address in cluster.api_server.addresses),
         api_server_port=cluster.api_server.port,
+        has_control_nodes=cluster.control_plane is ControlPlane.NODES,
     )
 
 

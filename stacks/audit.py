@@ -118,6 +118,8 @@ class AuditArgs:
     """By its digest."""
     api_servers: Sequence[IPv4Network]
     api_server_port: int
+    has_control_nodes: bool
+    """Whether the control plane runs on nodes, which have the audit log of the API server."""
 
 
 class Audit(Component):
@@ -141,7 +143,8 @@ class Audit(Component):
             data={CONFIGURATION: self._text},
             opts=self.child(args.after),
         )
-        for daemon, control in ((LABEL, False), (f"{LABEL}-control", True)):
+        daemons = {LABEL: False} | ({f"{LABEL}-control": True} if args.has_control_nodes else {})
+        for daemon, control in daemons.items():
             DaemonSet(
                 daemon,
                 metadata=metadata(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from palisade.config import load_configuration
+from palisade.config_cluster import ControlPlane
 from palisade.config_reach import reach_of_issuer, reach_of_vault
 from palisade.fleet import Fleet
 from palisade.project import Project, fleet_state_directory
@@ -21,10 +22,12 @@ class ClusterAccess:
     context: str
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What the controls of the network name in words (``clients``, ``databases``); nothing for what is not there."""
-    ports: Mapping[str, int] = field(default_factory=dict)
-    """The same for ports: ``api_server``, ``vault``, ``issuer``."""
+    ports: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The same for ports: ``api_server``, ``vault``, ``issuer``, ``upstreams``."""
     sinks: Mapping[str, tuple[tuple[str, ...], int]] = field(default_factory=dict)
     """Where audit records are shipped to, by kind: networks and port. None in a local fleet, where nothing ships."""
+    has_control_nodes: bool = True
+    """Whether the control plane runs on nodes; pods see nothing of one that a cloud manages."""
     is_local: bool = False
     """Whether it is the cluster of a local fleet, which has what is only there to be tried."""
 
@@ -50,6 +53,7 @@ def find_cluster(project: Project, fleet: Fleet) -> ClusterAccess | None:
         return None
     vault = reach_of_vault(configuration.vault, configuration.hosts)
     issuer = reach_of_issuer(configuration.tokens, configuration.hosts)
+    upstreams = fleet.upstreams
     own = fleet_state_directory(environment) / "kubeconfig" if configuration.is_local else None
     return ClusterAccess(
         kubeconfig=cluster.kubeconfig.expanduser() if cluster.kubeconfig else own,
@@ -60,12 +64,19 @@ def find_cluster(project: Project, fleet: Fleet) -> ClusterAccess | None:
             "databases": _hosts(fleet, "database"),
             "vaults": tuple(map(str, vault.networks)),
             "issuers": tuple(map(str, issuer.networks)),
+            "upstreams": tuple(map(str, upstreams.networks)) if upstreams else (),
         },
-        ports={"api_server": cluster.api_server.port, "vault": vault.port, "issuer": issuer.port},
+        ports={
+            "api_server": (cluster.api_server.port,),
+            "vault": (vault.port,),
+            "issuer": (issuer.port,),
+            "upstreams": upstreams.ports if upstreams else (),
+        },
         sinks={
             name: (tuple(map(str, sink.networks)), sink.port)
             for name, sink in ({} if configuration.is_local else dict(configuration.audit.sinks.each())).items()
         },
+        has_control_nodes=cluster.control_plane is ControlPlane.NODES,
         is_local=configuration.is_local,
     )
 

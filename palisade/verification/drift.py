@@ -32,20 +32,27 @@ def changed_paths(live: Mapping[str, Any], declared: Mapping[str, Any]) -> list[
     return sorted(_differences(_content(live), _content(declared), ""))
 
 
-def foreign_fields(live: Mapping[str, Any], owners: Iterable[str]) -> dict[str, list[str]]:
+def foreign_fields(
+    live: Mapping[str, Any], owners: Iterable[str], field_owners: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, list[str]]:
     """Which fields others set, by who says to have set them.
 
     Args:
-        live: The object as it is, with ``managedFields``.
-        owners: Patterns (``*``, ``?``) of the field managers that may.
+        live: The object as it is, with its kind and ``managedFields``.
+        owners: Patterns (``*``, ``?``) of the field managers that may set any.
+        field_owners: Who else may set a few: the ``manager``, the ``kind`` of the object and the paths of the
+            ``fields``.
     """
     allowed = tuple(owners)
+    few = {(row["manager"], path) for row in field_owners if row["kind"] == live["kind"] for path in row["fields"]}
     found: dict[str, set[str]] = {}
     for entry in live["metadata"].get("managedFields") or ():
         manager = entry.get("manager", "")
         if "subresource" in entry or any(fnmatchcase(manager, pattern) for pattern in allowed):
             continue
-        found.setdefault(manager, set()).update(field_paths(entry.get("fieldsV1") or {}))
+        paths = {path for path in field_paths(entry.get("fieldsV1") or {}) if (manager, path) not in few}
+        if paths:
+            found.setdefault(manager, set()).update(paths)
     return {manager: sorted(paths) for manager, paths in sorted(found.items())}
 
 

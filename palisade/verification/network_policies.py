@@ -53,17 +53,18 @@ def flows_of(policy: Mapping[str, Any]) -> list[Flow]:
     ]
 
 
-def flow_of(row: Mapping[str, Any], networks: Mapping[str, Iterable[str]], ports: Mapping[str, int]) -> Flow:
+def flow_of(row: Mapping[str, Any], networks: Mapping[str, Iterable[str]], ports: Mapping[str, Iterable[int]]) -> Flow:
     """An expected flow.
 
     Args:
         row: ``pods``, ``from`` or ``to``, and ``ports``, as in the control registry.
         networks: What the names of networks stand for.
-        ports: What the names of ports stand for, such as that of the API server.
+        ports: What the names of ports stand for, such as that of the API server; one name may be several.
     """
     direction = "from" if "from" in row else "to"
     peers = [address for peer in row[direction] for address in networks.get(peer, (peer,))]
-    named = [" ".join(str(ports.get(word, word)) for word in port.split()) for port in row["ports"]]
+    words = [port.split() for port in row["ports"]]
+    named = [f"{protocol} {number}" for protocol, word in words for number in ports.get(word, (word,))]
     return Flow(row["pods"], direction, tuple(sorted(peers)), tuple(sorted(named)))
 
 

@@ -21,7 +21,7 @@ SINKS = {"s3": {"networks": ["203.0.113.0/24"], "bucket": "audit-example", "regi
 
 
 def render_environments(place: Path) -> Mapping[str, str]:
-    """YAML by the name of the environment; ``sinks`` is prod with a sink."""
+    """YAML by the name of the environment; ``sinks`` is prod with a sink and with control nodes."""
     state = place / "state"
     write_local_state(state)
     for environment in ENVIRONMENTS:
@@ -36,6 +36,7 @@ def _with_sinks(environment: str, place: Path) -> Path:
     document: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     fleet = document["config"][CONFIGURATION_KEY]
     fleet["audit"]["sinks"] = SINKS
+    fleet["cluster"]["control_plane"] = "nodes"  # there is the most to look at
     fleet["images"] = pins(environment, fleet)
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
     return place

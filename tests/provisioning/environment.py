@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import pytest
 import yaml
 
-from palisade.config import FleetConfiguration, load_configuration
+from palisade.config import FleetConfiguration, fleet_of, load_configuration
+from palisade.controls import load_controls
 from palisade.project import Project
 from palisade.sizing import Resources, Scale, registry_requests, scale_for
+from palisade.verification.cluster import Cluster
+from palisade.verification.cluster_access import find_cluster
+from palisade.verification.connections import Connections
+from palisade.verification.declared import declared_objects
+from palisade.verification.run import Suite
+from palisade.verification.suite import assignments
+from palisade.verification.waivers import Waivers
 from tests.control_plane import ControlPlane
 from tests.control_plane.plane import CONTEXT
 from tests.pins import pins
@@ -73,6 +83,25 @@ class ProvisionedEnvironment:
         said = finished.stdout + finished.stderr
         assert finished.returncode == 0, f"palisade {' '.join(arguments)}:\n{said[-4000:]}"
         return finished.stdout
+
+    def reason_of(self, control: str) -> str:
+        """Why a control fails on the cluster, as ``palisade verify`` judges it; empty if it holds."""
+        fleet = fleet_of(self.configuration)
+        access = find_cluster(self.project, fleet)
+        assert access is not None
+        declared = partial(declared_objects, self.project, NAME)
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            Connections(fleet) as connections,
+            Cluster(access, declared) as cluster,
+        ):
+            for name, value in _PASSPHRASE.items():
+                patch.setenv(name, value)
+            suite = Suite(PROJECT.root, load_controls(PROJECT.root), connections, Waivers(), "abc", cluster=cluster)
+            chosen = assignments(suite.registry, fleet, cluster=True, controls=[control], targets=["cluster"])
+            (checked,) = suite.run(chosen)
+        assert not checked.crashed, checked.result.reason
+        return checked.result.reason
 
     @property
     def requests(self) -> Resources:

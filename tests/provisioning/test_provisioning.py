@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from palisade.verification.drift import foreign_fields
 from tests.provisioning.environment import NAME, ProvisionedEnvironment
 from tests.provisioning.kubectl import Kubectl
 from tests.provisioning.machines import ZONES, Machines
@@ -51,6 +52,18 @@ def empty_nodes_go_at_once(kubectl: Kubectl) -> Iterator[None]:
     kubectl.run(*patch, json.dumps({"spec": {"disruption": {"consolidateAfter": "0s"}}}))
     yield
     kubectl.run(*patch, json.dumps({"spec": {"disruption": {"consolidateAfter": before}}}))
+
+
+def test_what_karpenter_notes_about_its_nodepool_is_no_difference(
+    kubectl: Kubectl, environment: ProvisionedEnvironment
+) -> None:
+    """The first test here: a later one changes the NodePool by hand, which is a difference."""
+    environment.up(4_000)
+    kubectl.wait(r"jsonpath={.metadata.annotations.karpenter\.sh/nodepool-hash-version}", POOL, seconds=SECONDS)
+    pool = json.loads(kubectl.run("get", POOL, "--output=json", "--show-managed-fields"))
+    noted = [f"metadata.annotations.karpenter.sh/{name}" for name in ("nodepool-hash", "nodepool-hash-version")]
+    assert foreign_fields(pool, ["pulumi-*"]) == {"karpenter": noted}
+    assert environment.reason_of("kubernetes-as-declared") == ""
 
 
 @pytest.mark.parametrize(("peak_rps", "sized"), [(4_000, 3), (25_000, 6), (50_000, 11)])

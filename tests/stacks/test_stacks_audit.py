@@ -31,6 +31,7 @@ SINKS = {
 def with_sinks(environment: str, **more: Any) -> Any:
     fleet = shipped_fleet(environment)
     fleet = {**fleet, "audit": {**fleet["audit"], "sinks": {**SINKS, **more}}}
+    fleet["cluster"] = {**fleet["cluster"], "control_plane": "nodes"}
     return {**fleet, "images": pins(environment, fleet)}
 
 
@@ -62,6 +63,13 @@ def test_every_node_has_one_of_the_two() -> None:
     for spec in (control, others):
         assert spec["tolerations"] == [{"operator": "Exists"}]
         assert spec["priorityClassName"] == "palisade-agents"
+
+
+def test_a_managed_control_plane_has_no_node_to_collect_on() -> None:
+    fleet = with_sinks("prod")
+    managed = run_program("prod", {**fleet, "cluster": {**fleet["cluster"], "control_plane": "managed"}})
+    assert set(of_kind(managed, "DaemonSet")) == {"fluentd"}
+    assert pod("fluentd", managed) == pod("fluentd")
 
 
 def test_it_reads_logs_and_writes_its_own_directory_of_the_node() -> None:
@@ -139,7 +147,7 @@ def test_what_the_control_expects_is_what_is_declared() -> None:
         None,
         "here",
         networks={"api_servers": tuple(f"{address}/32" for address in cluster.api_server.addresses)},
-        ports={"api_server": cluster.api_server.port},
+        ports={"api_server": (cluster.api_server.port,)},
         sinks={
             "opensearch": (("10.60.0.0/24", "10.61.0.0/24"), 9200),
             "s3": (("203.0.113.0/24",), 443),

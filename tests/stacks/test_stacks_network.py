@@ -11,16 +11,16 @@ import pytest
 import yaml
 from stacks_program import PROJECT_ROOT, graph_of, of_kind, run_program, shipped_fleet
 
-from palisade.config import fleet_of, load_configuration
 from palisade.controls import load_controls
 from palisade.errors import ConfigurationError
+from palisade.fleet import parse_fleet
 from palisade.project import Project
 from palisade.registry.model import Apis, LifecycleState, Upstream, apis_file
 from palisade.registry.openapi import read_description
 from palisade.rendering.graph import Graph
 from palisade.verification.cluster_access import find_cluster
-from palisade.verification.network_policies import flow_of, flows_of
-from stacks.network import AllowanceTable
+from palisade.verification.network_policies import ALL_PODS, Flow, flow_of, flows_of
+from stacks.network import AllowanceTable, Peer
 from stacks.tables import read_table
 from tests.local_state import DIGEST
 
@@ -109,32 +109,46 @@ def test_only_registry_pods_reach_the_database_hosts(prod: Graph) -> None:
     assert [port["port"] for port in rule["ports"]] == [5432, 6380]
 
 
+def with_upstreams() -> dict[str, Any]:
+    fleet: dict[str, Any] = shipped_fleet("prod")
+    return {**fleet, "networks": {**fleet["networks"], "upstreams": ["10.60.0.0/24", "10.61.0.0/24"]}}
+
+
+def publish_apis() -> None:
+    """Export three versions of an API: two are served, from services on different ports, and one is not any more."""
+    example = read_description(PROJECT_ROOT / "policies/api/examples/finance.yaml")
+    served = example.api(state=LifecycleState.ENABLED, git_commit="0" * 40)
+    versions = [
+        served.model_copy(
+            update={
+                "version": version,
+                "state": state,
+                "upstream": Upstream(host="old", port=port),
+                "operations": (served.operations[0].model_copy(update={"path": f"/{version}"}),),
+            }
+        )
+        for version, state, port in (
+            ("0.9.0", LifecycleState.DISABLED, 9),
+            ("0.9.1", LifecycleState.ENABLED, 9443),
+        )
+    ]
+    apis_file("prod").parent.mkdir(parents=True)
+    apis_file("prod").write_text(Apis(apis=(served, *versions)).text(), encoding="utf-8")
+
+
 def test_services_behind_apis_are_reached_on_the_ports_that_are_registered_and_only_if_there_are_any(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    fleet = shipped_fleet("prod")
-    fleet["networks"] = {**fleet["networks"], "upstreams": ["10.60.0.0/24"]}
+    fleet = with_upstreams()
     assert "palisade-registry/upstreams-egress" not in policies(run_program("prod", fleet))
-    example = read_description(PROJECT_ROOT / "policies/api/examples/finance.yaml")
-    served = example.api(state=LifecycleState.ENABLED, git_commit="0" * 40)
-    gone = served.model_copy(
-        update={
-            "version": "0.9.0",
-            "state": LifecycleState.DISABLED,
-            "upstream": Upstream(host="old", port=9),
-            "operations": (served.operations[0].model_copy(update={"path": "/v0"}),),
-        }
-    )
-    apis_file("prod").parent.mkdir(parents=True)
-    apis_file("prod").write_text(Apis(apis=(served, gone)).text(), encoding="utf-8")
+    publish_apis()
     graph = run_program("prod", fleet)
-    assert graph.outputs["fleet"]["upstreams"] == {"networks": ["10.60.0.0/24"], "ports": [8080]}
+    assert graph.outputs["fleet"]["upstreams"] == {"networks": ["10.60.0.0/24", "10.61.0.0/24"], "ports": [8080, 9443]}
     (rule,) = policies(graph)["palisade-registry/upstreams-egress"]["egress"]
-    assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == ["10.60.0.0/24"]
-    assert [port["port"] for port in rule["ports"]] == [8080]
-    del fleet["networks"]["upstreams"]
-    assert "palisade-registry/upstreams-egress" not in policies(run_program("prod", fleet))
+    assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == ["10.60.0.0/24", "10.61.0.0/24"]
+    assert [port["port"] for port in rule["ports"]] == [8080, 9443]
+    assert "palisade-registry/upstreams-egress" not in policies(run_program("prod", shipped_fleet("prod")))
 
 
 def elsewhere() -> dict[str, Any]:
@@ -165,22 +179,64 @@ def test_a_vault_and_an_issuer_elsewhere_are_reached_at_their_networks_and_ports
     }
 
 
-@pytest.mark.parametrize("changes", [elsewhere, lambda: shipped_fleet("prod")], ids=["elsewhere", "shipped"])
-def test_the_control_expects_the_ways_that_are_declared(changes: Callable[[], Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [elsewhere, with_upstreams, lambda: shipped_fleet("prod")],
+    ids=["elsewhere", "with upstreams", "shipped"],
+)
+def test_the_control_expects_the_ways_that_are_declared(
+    changes: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    publish_apis()
     document = {"config": {"palisade:fleet": changes()}}
     (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
-    project = Project(tmp_path)
-    access = find_cluster(project, fleet_of(load_configuration(project, "prod")))
+    graph = run_program("prod", changes())
+    access = find_cluster(Project(tmp_path), parse_fleet(json.dumps(whole(graph.outputs["fleet"])), where="a test"))
     assert access is not None
-    (control,) = (each for each in load_controls(PROJECT_ROOT).controls if "flows" in each.expected)
-    declared = of_kind(run_program("prod", changes()), "NetworkPolicy").values()
     for namespace in ("palisade-registry", "palisade-system"):
-        rows = [row for row in control.expected["flows"][namespace] if not row.get("only_local")]
-        wanted = {flow_of(row, access.networks, access.ports) for row in rows}
-        own = (each.inputs for each in declared if each.inputs["metadata"]["namespace"] == namespace)
-        # Pulumi has every number as a float; an API server gives whole numbers back.
-        plain = (json.loads(json.dumps(each).replace(".0,", ",").replace(".0}", "}")) for each in own)
-        assert {flow for policy in plain for flow in flows_of(policy)} == wanted
+        rows = [row for row in expected_flows()[namespace] if not row.get("only_local")]
+        wanted = {flow for row in rows if (flow := flow_of(row, access.networks, access.ports)).peers}
+        declared = (each.inputs for each in of_kind(graph, "NetworkPolicy").values())
+        own = (each for each in declared if each["metadata"]["namespace"] == namespace)
+        assert {flow for policy in own for flow in flows_of(whole(policy))} == wanted
+
+
+def test_every_allowance_has_its_row_in_the_control_and_every_row_its_allowance() -> None:
+    """Also those of which no environment here has the network: compared in words, before anybody fills them in."""
+    words: dict[str, set[Flow]] = {namespace: set() for namespace in NAMESPACES}
+    for allowance in read_table("network_allowances", AllowanceTable).allowances:
+        ports = tuple(sorted(f"{each.protocol} {each.port}" for each in allowance.ports))
+        for source in allowance.sources:
+            if source.namespace in words:
+                words[source.namespace].add(Flow(pods_of(source), "to", (in_words(allowance.to),), ports))
+        if allowance.to.namespace in words:
+            peers = tuple(sorted(in_words(source) for source in allowance.sources))
+            words[allowance.to.namespace].add(Flow(pods_of(allowance.to), "from", peers, ports))
+    of_table = {
+        namespace: {flow_of(row, {}, {}) for row in rows if not row.get("for_sinks")}
+        for namespace, rows in expected_flows().items()
+    }
+    assert of_table == words
+
+
+def expected_flows() -> dict[str, list[dict[str, Any]]]:
+    (control,) = (each for each in load_controls(PROJECT_ROOT).controls if "flows" in each.expected)
+    flows: dict[str, list[dict[str, Any]]] = control.expected["flows"]
+    return flows
+
+
+def pods_of(peer: Peer) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(peer.pods.items())) or ALL_PODS
+
+
+def in_words(peer: Peer) -> str:
+    return peer.network or (f"{peer.namespace} {pods_of(peer)}" if peer.pods else str(peer.namespace))
+
+
+def whole(inputs: Any) -> Any:
+    """Pulumi has every number as a float; an API server and a stack's output give whole numbers back."""
+    return json.loads(json.dumps(inputs).replace(".0,", ",").replace(".0}", "}").replace(".0]", "]"))
 
 
 def test_only_a_local_fleet_has_a_test_upstream() -> None:

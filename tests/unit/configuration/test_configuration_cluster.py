@@ -73,6 +73,7 @@ BAD = [
     Bad("cluster.daemonsets", {"millicpu": 0}, "a whole number of MiB", where="cluster.daemonsets.memory_mib"),
     Bad("cluster.cert_manager", "helm", '"install", "existing"'),
     Bad("cluster.cert_manager", value=True, allowed='"install", "existing"'),
+    Bad("cluster.control_plane", "cloud", '"nodes", "managed"'),
     Bad("cluster.node_expiry_hours", 23, "a whole number of hours from 24 to 2,160"),
     Bad("cluster.token", "secret", "kubeconfig, context, provisioner"),
     Bad("cluster", {**EXISTING, "node_class": KARPENTER["node_class"]}, "no node_class", where="cluster.node_class"),
@@ -83,7 +84,7 @@ BAD = [
     Bad("tokens", {**TOKENS, "networks": ["0.0.0.0/0"]}, "of /8 or smaller", where="tokens.networks.0"),
     Bad("vault.networks", ["vault.corp"], "an IPv4 network of /8 or smaller", where="vault.networks.0"),
     Bad("state.backend", "s3:palisade", "a URL of file://, s3://"),
-    Bad("state.backend", "ftp://example/state", "a URL of file://, s3://"),
+    Bad("state.backend", "ftp://example/state", "see docs/state.md"),
     Bad("state.secrets_provider", "plaintext", "passphrase, hashivault://KEY"),
     Bad("state.passphrase", "hunter2", "backend, secrets_provider"),
 ]

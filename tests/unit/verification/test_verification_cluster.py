@@ -88,6 +88,7 @@ def test_elsewhere_the_configuration_says_where_the_cluster_is(tmp_path: Path, *
     if has_section:
         assert found is not None
         assert found.context == section["context"]
+        assert found.has_control_nodes is (section["control_plane"] == "nodes")
         assert found.networks["api_servers"] == tuple(f"{one}/32" for one in section["api_server"]["addresses"])
     else:
         assert found is None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from palisade.controls import load_controls
 from palisade.verification.declared import manifests_of
 from palisade.verification.drift import changed_paths, field_paths, foreign_fields, title
 
+ROOT = Path(__file__).resolve().parents[3]
 FIELDS = {
     "f:metadata": {"f:labels": {".": {}, "f:team": {}}},
     "f:spec": {
@@ -76,6 +79,55 @@ def test_fields_of_others() -> None:
     assert foreign_fields(live, ["pulumi-*"]) == {"kubectl-edit": sorted([*PATHS, "spec.replicas"])}
     assert foreign_fields(live, ["*"]) == {}
     assert foreign_fields(an_object({}), []) == {}
+
+
+HASH = {"f:karpenter.sh/nodepool-hash": {}, "f:karpenter.sh/nodepool-hash-version": {}}
+"""What Karpenter notes about a NodePool: sigs.k8s.io/karpenter v1.8.0, pkg/controllers/nodepool/hash."""
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, Any]:
+    (control,) = (each for each in load_controls(ROOT).controls if each.id == "kubernetes-as-declared")
+    return control.expected
+
+
+def finalizer(name: str) -> dict[str, Any]:
+    return {"f:metadata": {"f:finalizers": {".": {}, f'v:"{name}"': {}}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "manager", "fields", "foreign"),
+    [
+        ("NodePool", "karpenter", {"f:metadata": {"f:annotations": HASH}}, []),
+        (
+            "NodePool",
+            "karpenter",
+            {"f:metadata": {"f:annotations": HASH}, "f:spec": {"f:limits": {"f:cpu": {}}}},
+            ["spec.limits.cpu"],
+        ),
+        (
+            "Namespace",
+            "karpenter",
+            {"f:metadata": {"f:annotations": {"f:karpenter.sh/nodepool-hash": {}}}},
+            ["metadata.annotations.karpenter.sh/nodepool-hash"],
+        ),
+        ("Service", "controller", finalizer("service.k8s.aws/resources"), []),
+        ("NetworkPolicy", "controller", finalizer("networking.k8s.aws/resources"), []),
+        ("Service", "controller", finalizer("mine"), ["metadata.finalizers[mine]"]),
+        (
+            "Service",
+            "kubectl-patch",
+            finalizer("service.k8s.aws/resources"),
+            ["metadata.finalizers[service.k8s.aws/resources]"],
+        ),
+    ],
+)
+def test_some_may_own_a_few_fields_of_a_kind(
+    expected: dict[str, Any], kind: str, manager: str, fields: dict[str, Any], foreign: list[str]
+) -> None:
+    live = {**an_object({}, managedFields=[owned(manager, fields)]), "kind": kind}
+    found = foreign_fields(live, expected["owners"], expected["field_owners"])
+    assert found == ({manager: foreign} if foreign else {})
 
 
 def test_manifests_of_an_exported_state() -> None:

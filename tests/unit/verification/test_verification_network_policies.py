@@ -91,7 +91,7 @@ def test_a_namespace_by_name_and_something_else_is_not_that_namespace() -> None:
 
 def test_words_stand_for_networks_and_ports() -> None:
     row = {"pods": "all", "to": ["api_servers", "kube-system"], "ports": ["TCP api_server", "UDP 53"]}
-    flow = flow_of(row, {"api_servers": ["10.77.0.12/32", "10.77.0.11/32"]}, {"api_server": 6443})
+    flow = flow_of(row, {"api_servers": ["10.77.0.12/32", "10.77.0.11/32"]}, {"api_server": [6443]})
     assert flow == Flow("all", "to", ("10.77.0.11/32", "10.77.0.12/32", "kube-system"), ("TCP 6443", "UDP 53"))
     assert flow.document() == {
         "pods": "all",
