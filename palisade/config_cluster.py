@@ -13,6 +13,9 @@ from palisade.validation import Allowed, Problem, RefusedError, Section, refuse,
 
 _LABEL_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
+_OWN_KEYS = {"kubernetes.io/os", "kubernetes.io/arch", "karpenter.sh/capacity-type", "topology.kubernetes.io/zone"}
+"""The labels that ``stacks/nodes.py`` asks for itself, beside those of ``instance_labels``."""
+_OWN_DOMAIN = "palisade.dev/"
 
 
 class Provisioner(StrEnum):
@@ -49,6 +52,23 @@ class MemoryUnit(StrEnum):
     """A plain number of MiB: ``16384``."""
     QUANTITY = "Gi"
     """A Kubernetes quantity: ``16Gi``."""
+
+
+class Operator(StrEnum):
+    """How Karpenter compares a label of a machine with the values of a requirement."""
+
+    IN = "In"
+    """It is one of them."""
+    NOT_IN = "NotIn"
+    """It is none of them."""
+    EXISTS = "Exists"
+    """The machine has the label."""
+    DOES_NOT_EXIST = "DoesNotExist"
+    """The machine does not have the label."""
+    GREATER = "Gt"
+    """It is a greater number."""
+    LESS = "Lt"
+    """It is a smaller number."""
 
 
 def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -88,6 +108,13 @@ Zones = Annotated[tuple[ZoneName, ...], AfterValidator(_each_once)]
 Addresses = Annotated[tuple[Address, ...], AfterValidator(_each_once)]
 LabelKey = Annotated[
     str, matches(rf"{_DOMAIN}/{_LABEL_NAME}", "a node label with its domain, such as karpenter.k8s.aws/instance-cpu")
+]
+LabelValue = Annotated[
+    str,
+    matches(_LABEL_NAME, 'a value of a label in quotes: letters, digits, . _ and -, at most 63, such as "m" or "4"'),
+]
+OperatorChoice = Annotated[
+    Operator, Allowed(", ".join(f'"{operator}"' for operator in Operator), types=(str, Operator))
 ]
 ApiGroup = Annotated[str, matches(rf"{_DOMAIN}", "an API group such as karpenter.k8s.aws")]
 Kind = Annotated[str, matches(r"[A-Z][A-Za-z0-9]{0,62}", "a kind such as EC2NodeClass")]
@@ -143,6 +170,30 @@ class InstanceLabels(Section):
     """How memory is written there."""
 
 
+class InstanceRequirement(Section):
+    """What a machine must be beside what Palisade asks for itself, in the words of a Karpenter NodePool."""
+
+    key: LabelKey
+    """The label of the machine."""
+    operator: OperatorChoice
+    """How its value is compared."""
+    values: tuple[LabelValue, ...] = ()
+    """With In and NotIn at least one, with Gt and Lt one whole number, with Exists and DoesNotExist none."""
+
+    @model_validator(mode="after")
+    def _values_fit_the_operator(self) -> InstanceRequirement:
+        if self.operator in (Operator.EXISTS, Operator.DOES_NOT_EXIST):
+            fits, allowed = not self.values, "no values"
+        elif self.operator in (Operator.GREATER, Operator.LESS):
+            fits, allowed = len(self.values) == 1 and self.values[0].isdecimal(), "one whole number in quotes"
+        else:
+            fits, allowed = bool(self.values), "at least one value"
+        if not fits:
+            what = f"{self.operator} does not take the values {', '.join(self.values) or '(none)'}."
+            refuse([Problem(("values",), what, allowed)])
+        return self
+
+
 class Share(Section):
     """A part of a registry node that is not the registry's; two of them leave it at least half of the node."""
 
@@ -172,6 +223,8 @@ class Cluster(Section):
     """What Karpenter makes nodes from; needed with karpenter, meaningless otherwise."""
     instance_labels: InstanceLabels | None = None
     """How to ask for machines of 4 vCPU and 16 GiB; needed with karpenter, meaningless otherwise."""
+    instance_requirements: tuple[InstanceRequirement, ...] = ()
+    """What else the machines must be, such as a family that is not burstable; meaningless without karpenter."""
     node_reserved: Share = Share(millicpu=200, memory_mib=2304)
     """What a registry node cannot give to pods: hypervisor, kernel, kubelet, eviction threshold."""
     daemonsets: Share = Share(millicpu=400, memory_mib=1024)
@@ -193,9 +246,24 @@ class Cluster(Section):
         else:
             refuse(
                 Problem((name,), "Only the provisioner karpenter uses this key.", f"no {name} with existing nodes")
-                for name in (*of_karpenter, "node_expiry_hours")
+                for name in (*of_karpenter, "instance_requirements", "node_expiry_hours")
                 if name in self.model_fields_set and getattr(self, name) is not None
             )
+        return self
+
+    @model_validator(mode="after")
+    def _asks_for_nothing_twice(self) -> Cluster:
+        labels = self.instance_labels
+        taken = {*_OWN_KEYS, *((labels.cpu, labels.memory) if labels else ())}
+        refuse(
+            Problem(
+                ("instance_requirements", number, "key"),
+                f"Palisade says itself what {requirement.key} must be.",
+                "any other label of the machine",
+            )
+            for number, requirement in enumerate(self.instance_requirements)
+            if requirement.key in taken or requirement.key.startswith(_OWN_DOMAIN)
+        )
         return self
 
 

@@ -182,6 +182,7 @@ def node_pools_arguments(configuration: FleetConfiguration, cluster: Cluster) ->
         node_class=cluster.node_class,
         instance_labels=cluster.instance_labels,
         expiry_hours=cluster.node_expiry_hours,
+        further=cluster.instance_requirements,
     )
 
 

@@ -11,7 +11,7 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core.v1 import Node
 
-from palisade.config_cluster import InstanceLabels, MemoryUnit, NodeClass
+from palisade.config_cluster import InstanceLabels, InstanceRequirement, MemoryUnit, NodeClass
 from palisade.sizing import (
     MEBIBYTES_PER_GIBIBYTE,
     MEMORY_GIB_PER_NODE,
@@ -43,6 +43,8 @@ class NodePoolsArgs:
     instance_labels: InstanceLabels
     expiry_hours: int
     """After this many hours a node is replaced by a fresh one."""
+    further: tuple[InstanceRequirement, ...] = ()
+    """What the machines must be beside what Palisade asks for itself."""
     empty_after: str = EMPTY_AFTER
 
 
@@ -112,7 +114,10 @@ def node_pool_spec(cluster: str, args: NodePoolsArgs) -> dict[str, Any]:
             "metadata": {"labels": {ROLE_LABEL: REGISTRY_ROLE, CLUSTER_LABEL: cluster}},
             "spec": {
                 "nodeClassRef": args.node_class.model_dump(),
-                "requirements": [_one_of(key, values) for key, values in _requirements(args).items()],
+                "requirements": [
+                    *(_one_of(key, values) for key, values in _requirements(args).items()),
+                    *(each.model_dump(mode="json", exclude_defaults=True) for each in args.further),
+                ],
                 "taints": [dict(REGISTRY_TAINT)],
                 "expireAfter": f"{args.expiry_hours}h",
                 "terminationGracePeriod": drain_at_most(args.scale),

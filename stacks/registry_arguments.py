@@ -10,7 +10,7 @@ from pulumi_kubernetes.core.v1 import Namespace
 
 from palisade.access_path import opa
 from palisade.access_path.model import access_path
-from palisade.access_path.rendering import BOOTSTRAP, envoy_arguments, render_envoy
+from palisade.access_path.rendering import BOOTSTRAP, envoy_arguments, render_for_config_map
 from palisade.bundle.build import KEY_FILE, bundle_file
 from palisade.config import FleetConfiguration
 from palisade.config_access import DecisionLog
@@ -45,8 +45,8 @@ def registry_arguments(configuration: FleetConfiguration, cluster: Cluster) -> R
     """The registry of an environment; asked for before anything is declared, because it may be refused.
 
     Raises:
-        ConfigurationError: there is no policy bundle or no database host, an image is not pinned, or nothing says whose
-            tokens count.
+        ConfigurationError: there is no policy bundle or no database host, an image is not pinned, nothing says whose
+            tokens count, or there are more operations than a ConfigMap holds.
     """
     environment = configuration.environment
     bundle = _read(bundle_file(environment), environment)
@@ -69,7 +69,7 @@ def registry_arguments(configuration: FleetConfiguration, cluster: Cluster) -> R
         },
         environment={OPA: opa.ENVIRONMENT},
         files={
-            ENVOY: render_envoy(path),
+            ENVOY: render_for_config_map(path),
             OPA: opa.render_opa(
                 opa.OpaSettings(
                     environment=environment,

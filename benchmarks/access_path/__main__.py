@@ -1,4 +1,4 @@
-"""Measures what a request costs on each access path: ``python -m benchmarks.access_path`` (about five minutes).
+"""Measures what a request costs on each access path: ``python -m benchmarks.access_path`` (about six minutes).
 
 The paths take turns in one run, so that what else the machine does meets all of them. Processor time depends little on
 that; the latencies do, and the load generator runs on the same machine.

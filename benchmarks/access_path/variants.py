@@ -26,12 +26,27 @@ from palisade.bundle.lookup import lookup
 from palisade.bundle.signing import KeyFileSigner
 from palisade.config_access import Access
 from palisade.local.certificates import Authority, Subject
-from tests.access_path.edge import LOOPBACK, READY_SECONDS, Edge, edge, finance, opa_program, status
+from palisade.registry.model import Apis
+from tests.access_path.edge import (
+    LOOPBACK,
+    READY_SECONDS,
+    Edge,
+    api,
+    edge,
+    finance,
+    opa_program,
+    operation,
+    registered,
+    status,
+)
 from tests.control_plane.processes import Daemon, free_ports
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PATH = "/v1/finance/records"
+PATH_WITH_PARAMETER = f"{PATH}/4711"
+MANY = 1_000
+"""How many operations the variant with many has: all paths have a parameter, and the one that is asked comes last."""
 PATIENT = Access(policy_timeout_milliseconds=1000)
 """At full load decisions wait; an answer 503 costs less and would make the figures better than they are."""
 _POLICY = "api/compliance/compliance.rego"
@@ -52,9 +67,13 @@ class OwnEdge(Edge):
     upstream: ClassVar[int]
     decision_log: ClassVar[bool] = False
 
+    def apis(self) -> Apis:
+        """What is registered."""
+        return finance(self.upstream)
+
     def start_opa(self) -> None:
         """Start OPA as in a registry pod."""
-        self.model = replace(self.model, apis=finance(self.upstream))
+        self.model = replace(self.model, apis=self.apis())
         self.write(self.model)
         model, folder = self.model, self.directory / "opa"
         folder.mkdir()
@@ -87,6 +106,17 @@ class OwnEdgeWithTwoLogs(OwnEdge):
     """The same where OPA logs each decision as well."""
 
     decision_log = True
+
+
+class OwnEdgeWithManyOperations(OwnEdge):
+    """The same with many operations: Envoy goes through its routes from the top."""
+
+    def apis(self) -> Apis:
+        """What is registered."""
+        paths = (f"/v1/accounts-{number:04}/records/{{record}}" for number in range(MANY - 1))
+        own = operation(f"{PATH}/{{record}}", "compliance_officer")
+        others = [operation(path, "compliance_officer") for path in paths]
+        return registered(api("finance", self.upstream, *others, own))
 
 
 @contextmanager
@@ -129,19 +159,23 @@ def variants(directory: Path) -> Iterator[list[Variant]]:
             )
         )
         OwnEdge.upstream = upstream
-        for title, ours in (("Palisade", OwnEdge), ("Palisade, OPA logs as well", OwnEdgeWithTwoLogs)):
+        for title, ours, path in (
+            ("Palisade", OwnEdge, PATH),
+            ("Palisade, OPA logs as well", OwnEdgeWithTwoLogs, PATH),
+            (f"Palisade, {MANY:,} operations", OwnEdgeWithManyOperations, PATH_WITH_PARAMETER),
+        ):
             (directory / ours.__name__).mkdir()
             own = stack.enter_context(edge(directory / ours.__name__, access=PATIENT, kind=ours))
-            found.append(_own(title, own))
+            found.append(_own(title, own, path))
         yield found
 
 
-def _own(title: str, own: Edge) -> Variant:
+def _own(title: str, own: Edge, path: str) -> Variant:
     def answered() -> bool:
-        return own.client().ask(PATH, headers=own.bearer("compliance_officer")).status == HTTPStatus.OK
+        return own.client().ask(path, headers=own.bearer("compliance_officer")).status == HTTPStatus.OK
 
     own.wait_until(answered, 60)
-    address = f"https://127.0.0.1:{own.model.ports.apis}{PATH}"
+    address = f"https://127.0.0.1:{own.model.ports.apis}{path}"
     token = own.bearer("compliance_officer", exp=int(time.time()) + 3600)
     target = Target(address, own.directory / "keys/authority.crt", token)
     return Variant(title, target, {"Envoy": own.envoy.pid, "OPA": own.opa.pid})

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from palisade.access_path.model import ADMINISTRATOR_ROLE, READER_ROLE, AccessPath
 from palisade.config_access import OWN_HEADERS
+from palisade.errors import ConfigurationError
 from palisade.templates import TEMPLATES
 
 BOOTSTRAP = "envoy.yaml"
@@ -19,6 +20,8 @@ DRAIN_SECONDS = 20
 """How long connections have to end by themselves before Envoy stops."""
 RECORD_MILLISECONDS = 1_000
 """How long a record may wait in Envoy before it is written."""
+LARGEST_BYTES = 1_048_576
+"""What a ConfigMap holds: Kubernetes refuses one whose values are larger together."""
 
 
 def render_envoy(model: AccessPath) -> Mapping[str, str]:
@@ -42,7 +45,39 @@ def render_envoy(model: AccessPath) -> Mapping[str, str]:
         "reader_role": READER_ROLE,
         "administrator_role": ADMINISTRATOR_ROLE,
     }
-    return {name: environment.get_template(f"{name}.j2").render(names) for name in FILES}
+    return {name: environment.get_template(f"{name}.j2").render(names, once=_Once()) for name in FILES}
+
+
+def render_for_config_map(model: AccessPath) -> Mapping[str, str]:
+    """The files for pods, which all come from one ConfigMap.
+
+    Raises:
+        ConfigurationError: it would be too large.
+    """
+    files = render_envoy(model)
+    size = sum(len(text.encode()) for text in files.values())
+    if size > LARGEST_BYTES:
+        counted = f"operations: {len(model.routes):,}, services: {len(model.upstreams):,}"
+        raise ConfigurationError(
+            f"Envoy's files have {size:,} bytes ({counted}).",
+            where=f"ConfigMap envoy of {model.environment}",
+            allowed=f"at most {LARGEST_BYTES:,} bytes, all that a ConfigMap holds; retired operations count too",
+            remedy="register fewer operations or shorter paths, or divide the APIs among fleets; nothing was changed",
+        )
+    return files
+
+
+class _Once:
+    """Writes a value of YAML where it comes first (``&a0 value``), and where it comes again only its name (``*a0``)."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def __call__(self, value: str) -> str:
+        if value in self._names:
+            return f"*{self._names[value]}"
+        self._names[value] = f"a{len(self._names)}"
+        return f"&{self._names[value]} {value}"
 
 
 def envoy_arguments(configuration: str, *, workers: int | None = None) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from palisade.config_values import TlsVersion
 from palisade.errors import ConfigurationError
-from palisade.registry.model import Api, Apis, LifecycleState, Operation, exactness
+from palisade.registry.model import Api, Apis, LifecycleState, Operation, exactness, moment
 
 _DOTS = {".", ".."}
 PARAMETER = "{}"
@@ -80,7 +80,10 @@ def _operation(api: Api, operation: Operation, minimum: TlsVersion) -> dict[str,
 
 
 def _response_headers(api: Api) -> Mapping[str, str]:
-    return {"Deprecation": "true"} if api.state is LifecycleState.DEPRECATED else {}
+    """Since when it is deprecated (RFC 9745); without a date there is no header: it would have no other value."""
+    if api.state is not LifecycleState.DEPRECATED or api.deprecated_on is None:
+        return {}
+    return {"Deprecation": f"@{moment(api.deprecated_on).timestamp():.0f}"}
 
 
 def _shapes(keys: Iterable[str]) -> list[list[list[dict[str, str]]]]:

@@ -12,6 +12,8 @@ import typer
 from rich import box
 from rich.table import Table
 
+from palisade.access_path.model import access_path
+from palisade.access_path.rendering import render_for_config_map
 from palisade.config import FleetConfiguration, load_configuration
 from palisade.console import ANSWER, OutputFormat, print_json
 from palisade.errors import ConfigurationError
@@ -103,6 +105,9 @@ def export(
     """Write down what is published, for the policy bundle and for Envoy's routes."""
     with _registry(environment, address, ca_file, token) as registry:
         apis = publication.exported(registry)
+    configuration = load_configuration(Project.find(), environment)
+    if configuration.cluster is not None:
+        render_for_config_map(access_path(configuration, apis))  # refuses what no pod could be given
     path = apis_file(environment)
     text = apis.text()
     changed = not path.exists() or path.read_text(encoding="utf-8") != text

@@ -37,6 +37,8 @@ class PublishedVersion:
     git_commit: str
     published: str
     """When, in UTC."""
+    changed: str
+    """When its state or what is kept of it last changed, in UTC; empty if the registry does not say."""
     content: int
     """The registry's number for the document."""
 
@@ -169,6 +171,7 @@ def _published(found: dict[str, Any]) -> PublishedVersion:
         owner=labels.get(OWNER_LABEL, ""),
         git_commit=labels.get(COMMIT_LABEL, ""),
         published=found["createdOn"],
+        changed=found.get("modifiedOn") or "",
         content=found["contentId"],
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
@@ -23,6 +24,7 @@ from palisade.validation import Allowed, Problem, RefusedError, Section, refuse,
 APIS_FILE = "apis.json"
 """The file in the state of a fleet."""
 
+_MOMENT_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _SEGMENT = r"(?:[A-Za-z0-9._~-]+|\{[A-Za-z][A-Za-z0-9_]*\})"
 _PARAMETER = re.compile(r"\{[^}]*\}")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -82,6 +84,22 @@ def _is_service(host: str) -> bool:
     return not any(address in network for network in _NO_SERVICES)
 
 
+def _is_moment(text: str) -> bool:
+    try:
+        return moment(text).strftime(_MOMENT_FORMAT) == text
+    except ValueError:
+        return False
+
+
+def moment(text: str) -> datetime:
+    """What a time in UTC, as the registry writes it, means.
+
+    Raises:
+        ValueError: it is written otherwise.
+    """
+    return datetime.strptime(text, _MOMENT_FORMAT).replace(tzinfo=UTC)
+
+
 def _one_of(choices: type[StrEnum]) -> Allowed:
     return Allowed(", ".join(f'"{choice}"' for choice in choices), types=(str, choices))
 
@@ -111,6 +129,7 @@ Owner = Annotated[
     str, matches(r"[A-Za-z0-9][A-Za-z0-9 ._@/-]{0,127}", "a team or person: letters, digits, blanks and . _ @ / -")
 ]
 GitCommit = Annotated[str, matches(r"[0-9a-f]{40}|[0-9a-f]{64}", "a Git commit: 40 or 64 hexadecimal digits")]
+Moment = Annotated[str, Allowed("a time in UTC such as 2026-11-22T13:41:47Z", test=_is_moment)]
 UpstreamHost = Annotated[
     str,
     Allowed(
@@ -164,6 +183,8 @@ class Api(Section):
     """The version that its OpenAPI document says."""
     state: StateChoice
     """Where it is in its life."""
+    deprecated_on: Moment | None = None
+    """If it is deprecated, since when; absent where nobody knows, and then its answers do not say that it will end."""
     owner: Owner
     """Who answers for it."""
     git_commit: GitCommit

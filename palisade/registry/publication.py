@@ -113,11 +113,14 @@ def _yields(api: Api, holder: Api) -> bool:
 def _api(registry: Registry, published: PublishedVersion) -> Api:
     name = f"{published.name} {published.version} in the registry"
     description = parse_description(registry.text(published), source=name)
+    state = LifecycleState(published.state)
     document = {
-        **description.api(state=LifecycleState(published.state), git_commit="0" * 40).model_dump(mode="json"),
+        **description.api(state=state, git_commit="0" * 40).model_dump(mode="json"),
         "name": published.name,
         "version": published.version,
         "git_commit": published.git_commit,
+        # The registry writes the time of its change with the state itself, and `publish` changes nothing else.
+        "deprecated_on": published.changed or None if state is LifecycleState.DEPRECATED else None,
     }
     return validate(Api, document, file=name, at="document", lines={})
 

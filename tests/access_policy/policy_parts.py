@@ -38,6 +38,8 @@ _API = {
     "upstream": {"host": "upstream.example", "port": 8080},
 }
 OFFICER = {"sub": "person-4711", "roles": ["compliance_officer"]}
+DEPRECATION = "@1735689600"
+"""The header of an API that is deprecated since the first second of 2025."""
 ANALYST = {"sub": "person-4712", "roles": ["analyst"], "department": "finance"}
 
 
@@ -50,11 +52,13 @@ def apis(*, state: str = "ENABLED") -> Apis:
         {"method": "GET", "path": "/v1/finance/records/{record}", **officer},
         {"method": "GET", "path": "/v1/finance/summary", **analyst},
     ]
+    since = {"deprecated_on": "2025-01-01T00:00:00Z"} if state == "DEPRECATED" else {}
+    served = {"name": "finance", "version": "1.0.0", "state": state, **since}
     gone = [{"method": "GET", "path": "/v0/finance/records", **officer}]
     return Apis.model_validate(
         {
             "apis": [
-                {**_API, "name": "finance", "version": "1.0.0", "state": state, "operations": operations},
+                {**_API, **served, "operations": operations},
                 {**_API, "name": "finance", "version": "0.9.0", "state": "DISABLED", "operations": gone},
             ]
         }

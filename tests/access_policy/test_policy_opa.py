@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
-from policy_parts import ANALYST, TOKEN, Beside, BundleServer, apis, bundle, decisions
+from policy_parts import ANALYST, DEPRECATION, TOKEN, Beside, BundleServer, apis, bundle, decisions
 
 from palisade.bundle.signing import KeyFileSigner
 
@@ -73,7 +73,7 @@ def test_a_deprecated_api_says_so(changing: Beside, key: Path) -> None:
     changing.server.content = _newer(key)
     changing.server.wait_until_asked()
     answer = changing.ask()
-    assert (answer.status, answer.headers["deprecation"]) == (200, "true")
+    assert (answer.status, answer.headers["deprecation"]) == (200, DEPRECATION)
 
 
 def _with(archive: bytes, change: Callable[[dict[str, bytes]], None]) -> bytes:
@@ -155,7 +155,7 @@ def test_the_last_good_bundle_survives_a_restart(own: Beside, signed: bytes, key
         assert own.ask(claims=ANALYST).status == 403
     own.server.content = _newer(key)
     own.server.wait_until_asked()
-    assert own.ask().headers["deprecation"] == "true"
+    assert own.ask().headers["deprecation"] == DEPRECATION
 
 
 def test_a_kept_bundle_that_was_altered_on_disk_is_refused(own: Beside, signed: bytes) -> None:

@@ -11,6 +11,7 @@ from conftest import ENVIRONMENT, reboot, run
 from local_cluster import get, succeed
 
 from palisade.fleet import Fleet
+from palisade.registry.model import moment
 from tests.waiting import wait_until
 
 DOCUMENT = "policies/api/examples/finance.yaml"
@@ -64,6 +65,8 @@ def test_it_is_listed_by_its_state(published: Any) -> None:
     registry("publish", ENVIRONMENT, DOCUMENT, "--state", "DEPRECATED")
     try:
         assert ("finance", "1.0.0") in listed("DEPRECATED")
+        (found,) = (one for one in registry("list", ENVIRONMENT)["versions"] if one["name"] == "finance")
+        assert moment(found["changed"]) > moment(found["published"]), "what its answers say since when it is deprecated"
     finally:
         registry("publish", ENVIRONMENT, DOCUMENT)
 

@@ -25,7 +25,7 @@ from palisade.verification.waivers import Waivers
 from tests.control_plane import ControlPlane
 from tests.control_plane.plane import CONTEXT
 from tests.pins import pins
-from tests.provisioning.machines import INSTANCE_LABELS, NODE_CLASS, ZONES
+from tests.provisioning.machines import INSTANCE_LABELS, INSTANCE_REQUIREMENTS, NODE_CLASS, ZONES
 from tests.provisioning.modules import PROJECT
 
 NAME = "simulated"
@@ -135,6 +135,7 @@ def make_environment(plane: ControlPlane, directory: Path) -> ProvisionedEnviron
         "zones": list(ZONES),
         "node_class": NODE_CLASS,
         "instance_labels": INSTANCE_LABELS,
+        "instance_requirements": INSTANCE_REQUIREMENTS,
     }
     fleet["state"] = {"backend": (directory / "state").as_uri(), "secrets_provider": "passphrase"}
     fleet["images"] = pins(NAME, fleet)

@@ -22,6 +22,8 @@ INSTANCE_LABELS = {
     "memory_unit": "Gi",
 }
 """How simulated machines are labelled with their size."""
+INSTANCE_REQUIREMENTS = [{"key": "karpenter.kwok.sh/instance-family", "operator": "In", "values": ["s"]}]
+"""The simulated machines that have 4 GiB for each vCPU, instead of the words of AWS in ``prod``."""
 ZONES = ("test-zone-a", "test-zone-b", "test-zone-c")
 """Three of the four zones that simulated machines are in."""
 _LEASE_SECONDS = 120

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from stacks_program import graph_of, of_kind, run_program, shipped_fleet
 
+from palisade.config import parse_configuration
+from palisade.errors import ConfigurationError
 from palisade.rendering.graph import Graph
 from stacks.network import UNUSED_NAMESPACE
 
@@ -147,6 +149,8 @@ def test_a_node_of_karpenter_is_a_machine_of_4_vcpu_and_16_gib_for_the_registry_
         "topology.kubernetes.io/zone": ("In", ["eu-central-1a", "eu-central-1b", "eu-central-1c"]),
         "karpenter.k8s.aws/instance-cpu": ("In", ["4"]),
         "karpenter.k8s.aws/instance-memory": ("In", ["16384"]),
+        "karpenter.k8s.aws/instance-category": ("In", ["m"]),
+        "karpenter.k8s.aws/instance-generation": ("Gt", ["4"]),
     }
     assert template["nodeClassRef"] == {
         "group": "karpenter.k8s.aws",
@@ -182,9 +186,32 @@ def test_memory_is_asked_for_as_the_cloud_writes_it() -> None:
         "memory_unit": "Gi",
     }
     fleet["cluster"] = {**fleet["cluster"], "instance_labels": labels}
+    assert {"key": labels["memory"], "operator": "In", "values": ["16Gi"]} in requirements_of(fleet)
+
+
+def requirements_of(fleet: dict[str, Any]) -> list[dict[str, Any]]:
     pools = of_kind(run_program("prod", fleet), "NodePool").values()
-    requirements = next(iter(pools)).inputs["spec"]["template"]["spec"]["requirements"]
-    assert {"key": labels["memory"], "operator": "In", "values": ["16Gi"]} in requirements
+    found: list[dict[str, Any]] = next(iter(pools)).inputs["spec"]["template"]["spec"]["requirements"]
+    return found
+
+
+def test_what_else_a_machine_must_be_comes_after_what_palisade_asks_for_itself() -> None:
+    fleet = shipped_fleet("prod")
+    further = [
+        {"key": "karpenter.k8s.aws/instance-family", "operator": "NotIn", "values": ["t3", "t3a"]},
+        {"key": "karpenter.k8s.aws/instance-gpu-count", "operator": "DoesNotExist"},
+    ]
+    fleet["cluster"] = {**fleet["cluster"], "instance_requirements": further}
+    assert requirements_of(fleet)[6:] == further
+
+
+def test_what_palisade_asks_for_itself_cannot_be_asked_for_otherwise() -> None:
+    fleet = shipped_fleet("prod")
+    fleet["cluster"] = {**fleet["cluster"], "instance_requirements": []}
+    for own in requirements_of(fleet):
+        fleet["cluster"]["instance_requirements"] = [{"key": own["key"], "operator": "Exists"}]
+        with pytest.raises(ConfigurationError, match=f"Palisade says itself what {own['key']} must be"):
+            parse_configuration(fleet, environment="prod", file="a file")
 
 
 def test_a_fleet_without_a_cluster_declares_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from pulumi_kubernetes.core.v1 import Namespace
 from stacks_program import PROJECT_ROOT, of_kind, shipped_fleet, with_load
 
 from palisade.bundle.build import KEY_FILE, bundle_file
+from palisade.commands import registry as command
 from palisade.config import FleetConfiguration, parse_configuration
 from palisade.errors import ConfigurationError
+from palisade.registry import publication
 from palisade.registry.model import Apis, LifecycleState, apis_file
 from palisade.registry.openapi import read_description
 from palisade.rendering import graph
@@ -111,6 +114,32 @@ def test_registered_apis_are_routed_and_restart_nothing() -> None:
 def test_the_same_input_gives_the_same_objects() -> None:
     register_example("prod")
     assert declared("prod").resources == declared("prod").resources
+
+
+def too_many() -> Apis:
+    """Operations whose routes are more than a ConfigMap holds: few with long paths, so that it is quick."""
+    api = read_description(PROJECT_ROOT / "policies/api/examples/finance.yaml").api(
+        state=LifecycleState.ENABLED, git_commit="0" * 40
+    )
+    long = "/".join(["segment"] * 1_000)
+    operations = tuple(api.operations[0].model_copy(update={"path": f"/v1/{one}/{long}"}) for one in range(50))
+    return Apis(apis=(api.model_copy(update={"operations": operations}),))
+
+
+def test_more_operations_than_the_pods_can_be_given_are_refused_before_anything_is_declared() -> None:
+    apis_file("prod").write_text(too_many().text(), encoding="utf-8")
+    configuration = configuration_of("prod")
+    assert configuration.cluster is not None
+    with pytest.raises(ConfigurationError, match=r"bytes \(operations: 50, services: 1\)"):
+        registry_arguments(configuration, configuration.cluster)
+
+
+def test_they_are_refused_when_they_are_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_registry", lambda *_: nullcontext())
+    monkeypatch.setattr(publication, "exported", lambda _: too_many())
+    with pytest.raises(ConfigurationError, match="allowed: at most 1,048,576 bytes"):
+        command.export("prod")
+    assert not apis_file("prod").exists()
 
 
 @pytest.mark.parametrize(("configured", "told"), [(None, 307), (96, 96), (512, 307)])

@@ -39,7 +39,7 @@ registry := {
 		"/v1/customers/list": object.union(record, {"route": "/v1/customers/list"}),
 		"/v0/finance/records": object.union(records, {
 			"route": "/v0/finance/records",
-			"response_headers": {"Deprecation": "true"},
+			"response_headers": {"Deprecation": "@1735689600"},
 		}),
 		"/v00/finance/records": object.union(records, {"is_served": false, "route": "/v00/finance/records"}),
 	}},
@@ -286,7 +286,7 @@ routed(asked, namespaces) := {"attributes": object.union(
 test_life_of_an_api if {
 	deprecated := decide(call("GET", "/v0/finance/records", officer))
 	deprecated.allowed
-	deprecated.response_headers_to_add == {"Deprecation": "true"}
+	deprecated.response_headers_to_add == {"Deprecation": "@1735689600"}
 	gone := decide(call("GET", "/v00/finance/records", officer))
 	[gone.http_status, gone.dynamic_metadata.rule] == [410, "disabled"]
 }

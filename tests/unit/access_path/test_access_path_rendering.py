@@ -15,11 +15,13 @@ import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from palisade.access_path import rendering
 from palisade.access_path.model import HOST, POD, AccessPath, Endpoint, Places, Ports, access_path
 from palisade.access_path.rendering import DRAIN_SECONDS, FILES, envoy_arguments, render_envoy
 from palisade.config import load_configuration
 from palisade.config_access import Access, Tokens
 from palisade.config_values import TlsVersion
+from palisade.errors import ConfigurationError
 from palisade.local.certificates import Authority, Subject
 from palisade.project import Project
 from palisade.registry.model import Apis
@@ -168,6 +170,31 @@ def test_exact_paths_come_before_patterns_and_the_rest_is_not_found() -> None:
         ("/v1/{a}/b.c", {"regex": r"/v1/[^/]+/b\.c"}, two),
         ("unregistered", "/", {"status": 404}),
     ]
+
+
+def test_what_many_operations_have_in_common_is_written_once() -> None:
+    operations = [(method, f"/v1/{number}/{{id}}") for number in range(50) for method in ("GET", "POST")]
+    model = replace(SAMPLE, apis=Apis.model_validate({"apis": [api("many", "many.example", *operations)]}))
+    routes = render_envoy(model)["routes.yaml"]
+    assert (routes.count("string_match"), routes.count("cluster:")) == (2, 1)
+    (resource,) = yaml.safe_load(routes)["resources"]
+    *found, _ = resource["virtual_hosts"][0]["routes"]
+    methods = {(one["match"]["headers"][0]["string_match"]["exact"], one["route"]["cluster"]) for one in found}
+    assert len(found) == 100
+    assert methods == {("GET", "api:many.example:8080"), ("POST", "api:many.example:8080")}
+
+
+def test_what_no_config_map_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = sum(map(len, render_envoy(SAMPLE).values()))
+    assert size < rendering.LARGEST_BYTES == 2**20
+    monkeypatch.setattr(rendering, "LARGEST_BYTES", size)
+    assert rendering.render_for_config_map(SAMPLE) == render_envoy(SAMPLE)
+    monkeypatch.setattr(rendering, "LARGEST_BYTES", size - 1)
+    with pytest.raises(ConfigurationError) as refused:
+        rendering.render_for_config_map(SAMPLE)
+    assert refused.value.problem == f"Envoy's files have {size:,} bytes (operations: 6, services: 3)."
+    assert f"at most {size - 1:,} bytes" in str(refused.value)
+    assert "divide the APIs among fleets" in str(refused.value)
 
 
 def test_a_route_says_which_operation_it_is_and_the_policy_is_told() -> None:

@@ -72,12 +72,21 @@ def test_an_api_that_is_gone_is_not_served() -> None:
     assert served == {"ENABLED": True, "DEPRECATED": True, "DISABLED": False}
 
 
-def test_only_a_deprecated_api_has_headers_of_its_own() -> None:
-    headers = {
-        state: registry({"path": "/v1"}, state=state)["exact"]["GET"]["/v1"]["response_headers"]
-        for state in ("ENABLED", "DEPRECATED", "DISABLED")
-    }
-    assert headers == {"ENABLED": {}, "DEPRECATED": {"Deprecation": "true"}, "DISABLED": {}}
+@pytest.mark.parametrize(
+    ("state", "deprecated_on", "expected"),
+    [
+        ("ENABLED", None, {}),
+        ("ENABLED", "2025-01-01T00:00:00Z", {}),
+        ("DEPRECATED", "2025-01-01T00:00:00Z", {"Deprecation": "@1735689600"}),
+        ("DEPRECATED", None, {}),
+        ("DISABLED", "2025-01-01T00:00:00Z", {}),
+    ],
+)
+def test_only_an_api_that_is_deprecated_since_a_known_day_says_so(
+    state: str, deprecated_on: str | None, expected: dict[str, str]
+) -> None:
+    found = registry({"path": "/v1"}, state=state, deprecated_on=deprecated_on)
+    assert found["exact"]["GET"]["/v1"]["response_headers"] == expected
 
 
 def test_templates_have_shapes_by_the_number_of_parts_the_most_exact_first() -> None:

@@ -32,6 +32,14 @@ PODS = ("networks.pods", "10.244.0.0/16")
 TOKENS = {"issuer": "https://login.corp", "jwks_uri": "https://login.corp/keys"}
 
 
+def further(operator: str, *values: Any, key: str = "karpenter.k8s.aws/instance-category") -> list[dict[str, Any]]:
+    """A list of one requirement of machines."""
+    return [{"key": key, "operator": operator, "values": list(values)}]
+
+
+FURTHER = "cluster.instance_requirements"
+
+
 class Bad(NamedTuple):
     """One value that is refused, and what the error must say."""
 
@@ -67,6 +75,19 @@ BAD = [
     Bad("cluster.instance_labels", REMOVED, "a section instance_labels"),
     Bad("cluster.instance_labels.cpu", "cpu", "a node label with its domain"),
     Bad("cluster.instance_labels.memory_unit", "GB", '"MiB" (written 16384) or "Gi" (written 16Gi)'),
+    Bad(FURTHER, further("In", "m", key="category"), "a node label with its domain", where=f"{FURTHER}.0.key"),
+    Bad(FURTHER, further("in", "m"), '"In", "NotIn", "Exists", "DoesNotExist", "Gt"', where=f"{FURTHER}.0.operator"),
+    Bad(FURTHER, further("In"), "at least one value", where=f"{FURTHER}.0.values"),
+    Bad(FURTHER, further("NotIn"), "at least one value", where=f"{FURTHER}.0.values"),
+    Bad(FURTHER, further("In", "a b"), "a value of a label", where=f"{FURTHER}.0.values.0"),
+    Bad(FURTHER, further("Exists", "m"), "no values", where=f"{FURTHER}.0.values"),
+    Bad(FURTHER, further("DoesNotExist", "m"), "no values", where=f"{FURTHER}.0.values"),
+    Bad(FURTHER, further("Gt", 4), "a value of a label in quotes", where=f"{FURTHER}.0.values.0"),
+    Bad(FURTHER, further("Gt", "many"), "one whole number", where=f"{FURTHER}.0.values"),
+    Bad(FURTHER, further("Lt", "8", "9"), "one whole number", where=f"{FURTHER}.0.values"),
+    Bad(FURTHER, further("In", "4", key="karpenter.k8s.aws/instance-cpu"), "any other", where=f"{FURTHER}.0.key"),
+    Bad(FURTHER, further("In", "arm64", key="kubernetes.io/arch"), "any other", where=f"{FURTHER}.0.key"),
+    Bad(FURTHER, further("Exists", key="palisade.dev/role"), "any other", where=f"{FURTHER}.0.key"),
     Bad(
         "cluster.node_reserved", {"millicpu": 1001, "memory_mib": 0}, "to 1,000", where="cluster.node_reserved.millicpu"
     ),
@@ -77,6 +98,7 @@ BAD = [
     Bad("cluster.node_expiry_hours", 23, "a whole number of hours from 24 to 2,160"),
     Bad("cluster.token", "secret", "kubeconfig, context, provisioner"),
     Bad("cluster", {**EXISTING, "node_class": KARPENTER["node_class"]}, "no node_class", where="cluster.node_class"),
+    Bad("cluster", {**EXISTING, "instance_requirements": further("In", "m")}, "with existing nodes", where=FURTHER),
     Bad("cluster", {**EXISTING, "node_expiry_hours": 48}, "with existing nodes", where="cluster.node_expiry_hours"),
     Bad("cluster", EXISTING, "at least 3 hosts of the group registry", where="cluster.provisioner"),
     Bad("vault", {"address": "https://vault.corp:8200"}, "the networks behind that name", where="vault.networks"),

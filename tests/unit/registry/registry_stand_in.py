@@ -11,6 +11,7 @@ from palisade.registry.client import Registry
 
 PREFIX = "/apis/registry/v3"
 ARTIFACTS = f"{PREFIX}/groups/apis/artifacts"
+PUBLISHED, CHANGED = "2026-11-22T13:41:47Z", "2026-11-23T08:00:00Z"
 
 
 class StandIn:
@@ -48,7 +49,8 @@ class StandIn:
             return self._add(path, body)
         parts = path.removeprefix(f"{ARTIFACTS}/").split("/")
         if request.method == "PUT":
-            self._of(parts[0], parts[2])["state"] = body["state"]
+            # In one transaction (read in SqlVersionRepository of 3.3.3).
+            self._of(parts[0], parts[2]).update(state=body["state"], modifiedOn=CHANGED)
             return httpx.Response(204)
         known = any(each["artifactId"] == parts[0] for each in self.versions)
         title = f"No artifact with ID '{parts[0]}' in group 'apis' was found."
@@ -70,7 +72,8 @@ class StandIn:
                 "version": version["version"],
                 "state": "ENABLED",
                 "labels": version["labels"],
-                "createdOn": "2026-11-22T13:41:47Z",
+                "createdOn": PUBLISHED,
+                "modifiedOn": PUBLISHED,
                 "contentId": len(self.texts),
             }
         )

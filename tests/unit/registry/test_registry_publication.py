@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from registry_stand_in import ARTIFACTS, StandIn
+from registry_stand_in import ARTIFACTS, CHANGED, StandIn
 
 from palisade.errors import ConfigurationError, PalisadeError
 from palisade.registry.model import Apis, LifecycleState
@@ -103,6 +103,15 @@ def test_an_operation_belongs_to_one_api_until_that_is_disabled(stand_in: StandI
     put(stand_in, FIRST, DISABLED)
     assert put(stand_in, OTHER) is Done.PUBLISHED
     assert [(api.name, api.state) for api in exported(stand_in.registry()).apis] == [("ledger", ENABLED)]
+
+
+def test_since_when_it_is_deprecated_is_written_down_if_the_registry_says_so(stand_in: StandIn) -> None:
+    put(stand_in, FIRST)
+    assert [api.deprecated_on for api in exported(stand_in.registry()).apis] == [None]
+    put(stand_in, FIRST, DEPRECATED)
+    assert [api.deprecated_on for api in exported(stand_in.registry()).apis] == [CHANGED]
+    del stand_in.versions[0]["modifiedOn"]
+    assert [api.deprecated_on for api in exported(stand_in.registry()).apis] == [None]
 
 
 @pytest.mark.parametrize(
