@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_play import play
 
+VARIABLES = {
+    "ansible_user": "operator",
+    "ansible_facts": {"distribution": "Debian", "distribution_version": "13.1", "distribution_major_version": "13"},
+    "palisade_host_group": "database",
+    "lockout_guard_login_pause": 0,
+}
 StandIn = Callable[[str, str], Path]
 """The fixture ``stand_in``."""
 
@@ -28,13 +36,31 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return make
 
 
-def refused(directory: Path, role: str, hosts: str, *options: str) -> dict[str, str]:
-    """What a role's preflight, asked twice, says to the hosts that it refuses."""
-    variables = {"ansible_user": "operator", "palisade_host_group": "database", "lockout_guard_login_pause": 0}
+def refused(
+    directory: Path, role: str, hosts: str, *options: str, given: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, str]:
+    """What a role's preflight, asked twice, says to the hosts that it refuses.
+
+    Args:
+        directory: For files in between.
+        role: Whose preflight.
+        hosts: Their names, with commas; a stand-in knows the name as ``$HOST``.
+        options: Further ones of ``ansible-playbook``.
+        given: Variables of single hosts.
+    """
+    for host, variables in (given or {}).items():
+        file = directory / "host_vars" / host
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(variables), encoding="utf-8")
     message = {"content": "{{ ansible_failed_result.msg }}", "dest": f"{directory}/{{{{ inventory_hostname }}}}.said"}
     said = {"ansible.builtin.copy": {**message, "mode": "0600"}, "delegate_to": "localhost", "check_mode": False}
     asked = {"ansible.builtin.include_role": {"name": role, "tasks_from": "preflight"}}
-    document = {"hosts": "all", "vars": variables, "tasks": [{"block": [asked, asked], "rescue": [said]}]}
+    document = {
+        "hosts": "all",
+        "environment": {"HOST": "{{ inventory_hostname }}"},
+        "vars": VARIABLES,
+        "tasks": [{"block": [asked, asked], "rescue": [said]}],
+    }
     play(directory, document, *options, inventory=hosts)
     return {path.stem: " ".join(path.read_text(encoding="utf-8").split()) for path in directory.glob("*.said")}
 
@@ -58,3 +84,13 @@ def test_a_dry_run_logs_in_nowhere(tmp_path: Path, stand_in: StandIn) -> None:
     logins = stand_in("ssh", "exit 1")
     assert refused(tmp_path, "lockout_guard", "asks,", "--connection", "ssh", "--check") == {}
     assert not logins.exists()
+
+
+def test_a_tmp_that_is_never_mounted_is_refused(tmp_path: Path, stand_in: StandIn) -> None:
+    asked = stand_in("systemctl", "case $HOST in masked*) echo masked;; *) echo loaded;; esac")
+    given = {"masked-left-alone": {"os_hardening_mounts_restricted": ["/srv"]}}
+    found = refused(tmp_path, "os_hardening", "masked,masked-left-alone,mounted", given=given)
+    assert list(found) == ["masked"]
+    assert "tmp.mount of masked is masked, so /tmp is no mount" in found["masked"]
+    assert "Unmask it (systemctl unmask tmp.mount)" in found["masked"]
+    assert len(asked.read_text(encoding="utf-8").splitlines()) == 3, "once each"
