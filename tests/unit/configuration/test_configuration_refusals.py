@@ -167,6 +167,10 @@ BAD = [
     Bad("hosts.1.group", "web", '"bastion", "control", "registry", "database", "vault"'),
     Bad("hosts.1.group", "control", "no host of the group control", remedy="bring your own cluster"),
     Bad("hosts.1.ssh_user", "root;id", "lower-case letters, digits, _ and -"),
+    Bad("hosts.1.logins", ["Alice"], "lower-case letters, digits, _ and -", where="hosts.1.logins.0"),
+    Bad("hosts.1.logins", ["root"], "a login of a person, each once", where="hosts.1.logins.0"),
+    Bad("hosts.1.logins", ["palisade"], "a login of a person, each once", where="hosts.1.logins.0"),
+    Bad("hosts.1.logins", ["alice", "bob", "alice"], "a login of a person, each once", where="hosts.1.logins.2"),
     # The firewall of every host and the bastion know port 22 only.
     Bad("hosts.1.ssh_port", 2222, "name, group, address, ssh_user", remedy="did you mean ssh_user?"),
     Bad("hosts.1.password", "hunter2", "name, group, address, ssh_user"),

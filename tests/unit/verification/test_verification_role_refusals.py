@@ -94,3 +94,11 @@ def test_a_tmp_that_is_never_mounted_is_refused(tmp_path: Path, stand_in: StandI
     assert "tmp.mount of masked is masked, so /tmp is no mount" in found["masked"]
     assert "Unmask it (systemctl unmask tmp.mount)" in found["masked"]
     assert len(asked.read_text(encoding="utf-8").splitlines()) == 3, "once each"
+
+
+def test_a_person_without_an_account_is_refused(tmp_path: Path, stand_in: StandIn) -> None:
+    stand_in("getent", """printf '%s:x:1000:1000::/:/bin/sh\\n' operator alice; case $* in *bob*) exit 2;; esac""")
+    given = {"with-bob": {"palisade_logins": ["alice", "bob"]}, "with-alice": {"palisade_logins": ["alice"]}}
+    found = refused(tmp_path, "ssh_hardening", "with-bob,with-alice,with-nobody", given=given)
+    assert list(found) == ["with-bob"]
+    assert found["with-bob"].startswith("bob may log in to with-bob and has no account there.")
