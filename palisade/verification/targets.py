@@ -42,5 +42,5 @@ def nodes_of(fleet: Fleet) -> tuple[FleetHost, ...]:
 
 
 def nodes_of_others(fleet: Fleet) -> tuple[FleetHost, ...]:
-    """The hosts on which pods of somebody else's cluster run: it knows their addresses and has no control host."""
+    """The hosts on which pods of somebody else's cluster run: the fleet has pods and no control host."""
     return () if fleet.has_cluster or fleet.networks.pods is None else fleet.in_group(HostGroup.REGISTRY)
