@@ -188,7 +188,23 @@ class Host(Section):
     address: Address
     """Its address in the fleet's network."""
     ssh_user: UserName = "palisade"
-    """The login that operators and Ansible use."""
+    """The login that Ansible and the verification use."""
+    logins: tuple[UserName, ...] = ()
+    """The logins of people, one each; nobody else is let in. Their accounts are made elsewhere."""
+
+    @model_validator(mode="after")
+    def _each_person_once(self) -> Host:
+        refuse(
+            Problem(("logins", number), f"{login} {what}.", "a login of a person, each once")
+            for number, login in enumerate(self.logins)
+            for what, holds in (
+                ("never logs in", login == "root"),
+                ("is the ssh_user of the host", login == self.ssh_user),
+                ("is named twice", login in self.logins[:number]),
+            )
+            if holds
+        )
+        return self
 
 
 class LocalFleet(Section):

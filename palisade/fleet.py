@@ -7,7 +7,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,13 +33,19 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_Login = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+
+
 class FleetHost(_Frozen):
     """One machine that Ansible hardens."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")
     group: HostGroup
     address: IPv4Address
-    ssh_user: str = Field(default="palisade", pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
+    ssh_user: _Login = "palisade"
+    """The login that Ansible and the verification use."""
+    logins: tuple[_Login, ...] = ()
+    """Who else may log in: people."""
     ssh_port: int = Field(default=22, ge=1, le=65535)
 
 

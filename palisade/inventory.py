@@ -52,7 +52,7 @@ def _cluster_variables(fleet: Fleet) -> dict[str, Any]:
 
 
 def _host_variables(fleet: Fleet, host: FleetHost) -> dict[str, Any]:
-    variables = {
+    variables: dict[str, Any] = {
         "ansible_host": str(host.address) if fleet.ssh_config is None else host.name,
         "ansible_user": host.ssh_user,
         "ansible_port": host.ssh_port,
@@ -60,6 +60,8 @@ def _host_variables(fleet: Fleet, host: FleetHost) -> dict[str, Any]:
         "palisade_address": str(host.address),
         "palisade_host_group": host.group.value,
     }
+    if host.logins:
+        variables["palisade_logins"] = list(host.logins)
     optional = {"ansible_ssh_common_args": _ssh_arguments(fleet, host), "palisade_pod_subnet": fleet.pod_subnet(host)}
     return {**variables, **{name: str(value) for name, value in optional.items() if value}}
 

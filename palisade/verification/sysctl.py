@@ -62,12 +62,13 @@ def in_files(settings: Mapping[str, str], names: Iterable[str]) -> dict[str, str
     return found
 
 
-def effective(settings: Mapping[str, str], name: str) -> dict[str, str]:
+def effective(settings: Mapping[str, str], name: str, left_out: tuple[str, ...] = ()) -> dict[str, str]:
     """What the kernel does: the value itself, or for ``conf.*`` the effective value on every interface.
 
     Args:
         settings: The running kernel's settings.
         name: A setting; ``*`` stands for ``default`` and for every interface except the loopback.
+        left_out: How the names of further interfaces begin for which ``*`` does not stand.
     """
     pattern = _INTERFACE_SETTING.fullmatch(name)
     if pattern is None:
@@ -77,7 +78,8 @@ def effective(settings: Mapping[str, str], name: str) -> dict[str, str]:
     for key, value in settings.items():
         # The name of an interface may have dots of its own (eth0.100).
         interface = key.removeprefix(f"{family}.").removesuffix(f".{setting}")
-        if key == f"{family}.{interface}.{setting}" and interface not in {"all", _LOOPBACK}:
+        judged = interface not in {"all", _LOOPBACK} and not interface.startswith(left_out)
+        if judged and key == f"{family}.{interface}.{setting}":
             everywhere = settings.get(f"{family}.all.{setting}", value)
             found[key] = value if interface == "default" else _combined(family, setting, everywhere, value)
     return found

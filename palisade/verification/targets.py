@@ -39,3 +39,8 @@ def applies(control: Control, target: Target, fleet: Fleet) -> bool:
 def nodes_of(fleet: Fleet) -> tuple[FleetHost, ...]:
     """The hosts on which pods of the fleet's own cluster run; none where the cluster is somebody else's."""
     return fleet.in_group(HostGroup.REGISTRY) if fleet.has_cluster else ()
+
+
+def nodes_of_others(fleet: Fleet) -> tuple[FleetHost, ...]:
+    """The hosts on which pods of somebody else's cluster run: the fleet has pods and no control host."""
+    return () if fleet.has_cluster or fleet.networks.pods is None else fleet.in_group(HostGroup.REGISTRY)

@@ -2,6 +2,7 @@
 
 from palisade.verification import sysctl
 from palisade.verification.check import compare, differences, not_assessable, require
+from palisade.verification.targets import nodes_of_others
 
 SHARED_KERNEL = "the host is a container and shares the kernel of its machine"
 
@@ -9,9 +10,12 @@ SHARED_KERNEL = "the host is a container and shares the kernel of its machine"
 def test_network_setting(control, observation, readings):
     """The files set it, and it is in effect on every interface."""
     wanted = control.expected["settings"]
-    in_files = sysctl.expected_in_files(wanted)
+    other = readings.target in nodes_of_others(readings.fleet)
+    there = control.expected.get("on_nodes_of_others", {}) if other else {}
+    in_files = sysctl.expected_in_files(wanted) | there.get("files", {})
+    left_out = tuple(there.get("interfaces_left_out", ()))
     observation.file = sysctl.in_files(sysctl.configured(readings), in_files)
-    running = {name: sysctl.effective(sysctl.running(readings), name) for name in wanted}
+    running = {name: sysctl.effective(sysctl.running(readings), name, left_out) for name in wanted}
     observation.runtime = {key: value for found in running.values() for key, value in found.items()}
     problems = differences(in_files, observation.file, source="sysctl.d")
     for name, value in wanted.items():

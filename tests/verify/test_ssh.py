@@ -61,13 +61,14 @@ def test_login_methods(control, observation, readings):
 
 
 def test_group(control, observation, readings):
-    """The group may log in, and exactly the operators' account is in it."""
+    """The group may log in, and exactly those are in it whom the fleet names."""
     problems = _problems(control, observation, readings)
     group = control.expected["group"]
     found = readings.status_and_output(f"getent group {group}")[1].strip()
     observation.runtime["members"] = sorted(found.split(":")[3].split(",")) if found else []
-    if observation.runtime["members"] != [readings.target.ssh_user]:
-        problems.append(f"the members of {group} are {', '.join(observation.runtime['members']) or 'nobody'}")
+    members, wanted = observation.runtime["members"], sorted([readings.target.ssh_user, *readings.target.logins])
+    if members != wanted:
+        problems.append(f"the members of {group} are {', '.join(members) or 'nobody'}, expected {', '.join(wanted)}")
     require(problems)
 
 

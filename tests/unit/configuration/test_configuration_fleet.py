@@ -63,6 +63,15 @@ def test_hosts_of_a_local_fleet_are_reached_by_name_through_its_own_ssh_configur
         assert variables[name]["ansible_ssh_common_args"] == "-F '/state of/ssh_config'"
 
 
+def test_the_hosts_know_the_logins_of_people() -> None:
+    document = changed(("hosts.1.logins", ["bob", "alice"]))
+    fleet = fleet_of(parse_configuration(document, environment="dev", file="Pulumi.dev.yaml"))
+    assert parse_fleet(fleet.to_json(), where="saved") == fleet
+    variables = to_ansible(fleet)["_meta"]["hostvars"]
+    assert variables["registry-1"]["palisade_logins"] == ["bob", "alice"]
+    assert "palisade_logins" not in variables["db-1"]
+
+
 def test_groups_and_variables_of_all_hosts() -> None:
     inventory = to_ansible(sound_fleet())
     assert inventory["registry"] == {"hosts": ["registry-1"]}

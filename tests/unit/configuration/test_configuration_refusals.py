@@ -169,6 +169,10 @@ BAD = [
     # Nothing copies from one to the other, and the registry would move between them.
     Bad("hosts.1.group", "database", "one host of the group", where="hosts.2.group", remedy="the registry's data"),
     Bad("hosts.1.ssh_user", "root;id", "lower-case letters, digits, _ and -"),
+    Bad("hosts.1.logins", ["Alice"], "lower-case letters, digits, _ and -", where="hosts.1.logins.0"),
+    Bad("hosts.1.logins", ["root"], "a login of a person, each once", where="hosts.1.logins.0"),
+    Bad("hosts.1.logins", ["palisade"], "a login of a person, each once", where="hosts.1.logins.0"),
+    Bad("hosts.1.logins", ["alice", "bob", "alice"], "a login of a person, each once", where="hosts.1.logins.2"),
     # The firewall of every host and the bastion know port 22 only.
     Bad("hosts.1.ssh_port", 2222, "name, group, address, ssh_user", remedy="did you mean ssh_user?"),
     Bad("hosts.1.password", "hunter2", "name, group, address, ssh_user"),

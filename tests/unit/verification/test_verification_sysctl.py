@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import dataclass
 
+import pytest
+from verification_sample import a_fleet
+
+from palisade.controls import load_controls
+from palisade.fleet import Fleet, FleetHost, FleetNetworks
+from palisade.verification import sysctl
+from palisade.verification.check import Recorder
 from palisade.verification.sysctl import effective, expected_in_files, in_files, parse_settings
+from tests.check_modules import ROOT, checks_of
 
 
 def test_settings_as_the_tools_print_them() -> None:
@@ -72,3 +80,39 @@ def test_an_interface_with_a_dot_in_its_name_is_looked_at() -> None:
 def test_a_setting_that_the_kernel_does_not_know() -> None:
     assert effective({"net.core.somaxconn": "4096"}, "net.core.somaxconn") == {"net.core.somaxconn": "4096"}
     assert effective({}, "net.core.somaxconn") == {}
+
+
+@dataclass
+class Host:
+    """A node with Cilium."""
+
+    target: FleetHost
+    fleet: Fleet
+
+
+@pytest.mark.parametrize(
+    ("own", "pods", "found"),
+    [
+        ("1", "100.64.0.0/16", None),
+        ("0", "100.64.0.0/16", "eth0.rp_filter is '0' in the running kernel"),
+        ("2", "100.64.0.0/16", "eth0.rp_filter is '2' in the running kernel"),
+        ("1", None, "all.rp_filter is '0' in sysctl.d.*lxc_health.rp_filter is '0' in the running kernel"),
+    ],
+)
+def test_a_cluster_of_somebody_else_sets_the_interfaces_of_its_pods_and_no_others(
+    own: str, pods: str | None, found: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = load_controls(ROOT).get("net-reverse-path-checked")
+    values = {"all": "0", "default": "1", "eth0": own, "lxc_health": "0", "cilium_host": "0"}
+    settings = {f"net.ipv4.conf.{name}.rp_filter": value for name, value in values.items()}
+    monkeypatch.setattr(sysctl, "configured", lambda _: settings)
+    monkeypatch.setattr(sysctl, "running", lambda _: settings)
+    fleet = a_fleet()
+    networks = FleetNetworks.model_validate({**fleet.networks.model_dump(), "pods": pods})
+    node = Host(fleet.hosts[1], fleet.model_copy(update={"networks": networks}))
+    check = checks_of(control).test_network_setting
+    if found is None:
+        check(control, Recorder(), node)
+    else:
+        with pytest.raises(AssertionError, match=found):
+            check(control, Recorder(), node)
