@@ -46,7 +46,8 @@ class VaultAccess:
         """What a user does when Vault is not there."""
         if self.is_local:
             return f"palisade local up --environment {self.environment}, then ansible-playbook playbooks/vault.yml"
-        return "start it, or correct vault.address"
+        listed = f"ansible-playbook -i inventories/{self.environment} playbooks/vault.yml"
+        return f"start it (a listed host: {listed}), or correct vault.address"
 
 
 def vault_directory(environment: str) -> Path:

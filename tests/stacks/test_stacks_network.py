@@ -22,7 +22,7 @@ from palisade.verification.cluster_access import find_cluster
 from palisade.verification.network_policies import flow_of, flows_of
 from stacks.network import AllowanceTable
 from stacks.tables import read_table
-from tests.local_state import DIGEST
+from tests.local_state import DIGEST, write_authority
 
 NAMESPACES = ("palisade-agents", "palisade-registry", "palisade-system")
 UNUSED = "default/among-themselves"
@@ -113,6 +113,7 @@ def test_services_behind_apis_are_reached_on_the_ports_that_are_registered_and_o
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    write_authority(tmp_path, "prod")
     fleet = shipped_fleet("prod")
     fleet["networks"] = {**fleet["networks"], "upstreams": ["10.60.0.0/24"]}
     assert "palisade-registry/upstreams-egress" not in policies(run_program("prod", fleet))
@@ -126,7 +127,6 @@ def test_services_behind_apis_are_reached_on_the_ports_that_are_registered_and_o
             "operations": (served.operations[0].model_copy(update={"path": "/v0"}),),
         }
     )
-    apis_file("prod").parent.mkdir(parents=True)
     apis_file("prod").write_text(Apis(apis=(served, gone)).text(), encoding="utf-8")
     graph = run_program("prod", fleet)
     assert graph.outputs["fleet"]["upstreams"] == {"networks": ["10.60.0.0/24"], "ports": [8080]}
