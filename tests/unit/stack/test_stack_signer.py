@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from stack_samples import local_stack
+from typer.testing import CliRunner
 
+from palisade.__main__ import application
+from palisade.commands import stack as commands
 from palisade.config import FleetConfiguration, parse_configuration
 from palisade.errors import PalisadeError
 from palisade.fleet import HostGroup
@@ -98,3 +101,27 @@ def test_an_environment_without_a_vault_has_no_certificate_to_wait_for(tmp_path:
     ]
     refuse_without_signer(pulumi_with(tmp_path), configuration_of("prod", hosts=hosts))
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["up", "dev", "--yes"], []),
+        (["up", "dev", "--recover"], []),
+        (["up", "dev", "--preview-only"], ["performed"]),
+        (["preview", "dev"], ["performed"]),
+        (["destroy", "dev"], ["performed"]),
+    ],
+)
+@pytest.mark.usefixtures("asked")
+def test_only_an_update_is_refused_and_before_anything_is_changed(
+    arguments: list[str], expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = list[str]()
+    pulumi = pulumi_with(tmp_path)
+    monkeypatch.setenv("PALISADE_PROJECT", str(ROOT))
+    monkeypatch.setattr(commands, "to_change", lambda _: pulumi)
+    monkeypatch.setattr(commands, "recover_stack", lambda *_, **__: changed.append("recovered"))
+    monkeypatch.setattr(commands, "perform", lambda *_, **__: changed.append("performed"))
+    told = CliRunner().invoke(application, ["stack", *arguments])
+    assert (told.exception is PROBLEM, changed) == (not expected, expected)
