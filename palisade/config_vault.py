@@ -116,7 +116,7 @@ class Vault(Section):
     networks: tuple[ServerNetwork, ...] = ()
     """The addresses behind the name in that URL: cert-manager may connect there. Default: the hosts of the group."""
     ca_file: CertificateFile | None = None
-    """Who signed its TLS certificate. Default: what the machine trusts; in a local fleet, the fleet's own."""
+    """Who signed its certificate. Default: ca.crt of the listed host (docs/vault-host.md), else whom machines trust."""
     kubernetes_address: ApiServerUrl | None = None
     """The API server as Vault reaches it. Default: the one that the kubeconfig names."""
     domain: DomainName = "palisade.internal"

@@ -140,7 +140,7 @@ def load_fleet(path: Path) -> Fleet:
         raise ConfigurationError(
             f"The fleet object cannot be read: {error.strerror}.",
             where=str(path),
-            remedy="start the fleet or save the stack's output: pulumi stack output fleet --json > fleet.json",
+            remedy="write it: palisade inventory ENVIRONMENT --save fleet.json; or start the local fleet",
         ) from error
     return parse_fleet(text, where=str(path))
 

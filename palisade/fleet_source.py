@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from palisade.config import fleet_of, load_configuration
 from palisade.errors import ConfigurationError, PalisadeError
 from palisade.fleet import Fleet, load_fleet
 from palisade.project import Project, fleet_state_directory
+from palisade.registry.model import read_apis
+from palisade.stack.failures import MissingError
 from palisade.stack.model import find_stack
 from palisade.stack.output import read_stack_fleet
 
@@ -34,12 +37,35 @@ def find_fleet(project: Project, environment: str, file: Path | None = None) -> 
         return _of_environment(load_fleet(saved), environment, where=str(saved))
     stack = find_stack(project, environment)
     if stack.is_local:
-        raise PalisadeError(
-            f"The local fleet {environment} is not up.",
-            where=str(saved),
-            remedy=f"palisade local up --environment {environment}",
-        )
-    return _of_environment(read_stack_fleet(stack), environment, where=f"stack {environment}")
+        raise _not_up(environment)
+    try:
+        built = read_stack_fleet(stack)
+    except MissingError as error:
+        before = f"before that, palisade inventory {environment} --save fleet.json writes what it will export"
+        remedy = f"{error.remedy}; {before} (docs/real-environment.md)"
+        raise MissingError(error.problem, where=error.where, remedy=remedy) from error
+    return _of_environment(built, environment, where=f"stack {environment}")
+
+
+def declared_fleet(project: Project, environment: str) -> Fleet:
+    """The fleet object that the stack of an environment would export now; asks no stack, which need not be there yet.
+
+    Raises:
+        ConfigurationError: there is no such environment, or its configuration is refused.
+        PalisadeError: it is a local fleet: how its hosts are reached is known when they are started.
+    """
+    configuration = load_configuration(project, environment)
+    if configuration.is_local:
+        raise _not_up(environment)
+    return fleet_of(configuration, read_apis(environment).upstream_ports)
+
+
+def _not_up(environment: str) -> PalisadeError:
+    return PalisadeError(
+        f"The local fleet {environment} is not up.",
+        where=str(fleet_state_directory(environment) / "fleet.json"),
+        remedy=f"palisade local up --environment {environment}",
+    )
 
 
 def _named_by_variable() -> Path | None:

@@ -20,6 +20,7 @@ from palisade.policies.settings import AGENTS_NAMESPACE, SETTINGS_NAMESPACE, dec
 from palisade.project import fleet_state_directory
 from palisade.registry.model import read_apis
 from palisade.sizing import Resources, Scale, registry_requests, scale_for
+from palisade.vault.access import asks_for_certificates
 from stacks.admission import AdmissionArgs, SettingsArgs
 from stacks.audit import AuditArgs
 from stacks.auditor import AuditorArgs
@@ -29,7 +30,7 @@ from stacks.network import NetworkArgs
 from stacks.nodes import ExistingNodesArgs, NodePoolsArgs
 from stacks.pki import EDGE_NAMESPACE, PkiArgs
 from stacks.platform import PlatformArgs
-from stacks.vault_access import has_vault, vault_access
+from stacks.vault_access import vault_access
 
 SYSTEM_NAMESPACE = "palisade-system"
 LOCAL_KUBECONFIG = "kubeconfig"
@@ -118,7 +119,7 @@ def cert_manager_arguments(
     configuration: FleetConfiguration, cluster: Cluster, namespaces: Mapping[str, Namespace]
 ) -> CertManagerArgs | None:
     """What cert-manager runs with; None where the cluster has one already, or nothing asks it for certificates."""
-    if cluster.cert_manager is CertManager.EXISTING or not _asks_for_certificates(configuration):
+    if cluster.cert_manager is CertManager.EXISTING or not asks_for_certificates(configuration):
         return None
     return CertManagerArgs(
         image=image_reference(configuration, "cert-manager"),
@@ -132,7 +133,7 @@ def pki_arguments(
 ) -> PkiArgs | None:
     """Who signs the certificate of the edge, and what it says; None without a Vault or names of the edge."""
     edge = configuration.edge
-    if edge is None or not _asks_for_certificates(configuration):
+    if edge is None or not asks_for_certificates(configuration):
         return None
     return PkiArgs(
         vault=vault_access(configuration),
@@ -144,10 +145,6 @@ def pki_arguments(
         after=after,
         namespace=namespaces[EDGE_NAMESPACE],
     )
-
-
-def _asks_for_certificates(configuration: FleetConfiguration) -> bool:
-    return configuration.edge is not None and has_vault(configuration)
 
 
 def auditor_arguments(namespaces: Mapping[str, Namespace]) -> AuditorArgs:

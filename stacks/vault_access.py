@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from palisade.config import FleetConfiguration
-from palisade.fleet import HostGroup
 from palisade.vault.access import vault_address, vault_ca_file
 from stacks.pki import VaultAccess
-
-
-def has_vault(configuration: FleetConfiguration) -> bool:
-    """Whether an environment has a Vault, of its own or elsewhere."""
-    return configuration.vault.address is not None or bool(configuration.hosts_in(HostGroup.VAULT))
 
 
 def vault_access(configuration: FleetConfiguration) -> VaultAccess:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DIGEST = f"sha256:{'5' * 64}"
 """Of every image of the local fleet that the tests pretend to have."""
 AUTHORITY = "-----BEGIN CERTIFICATE-----\nof the tests\n-----END CERTIFICATE-----\n"
-"""Who has signed the certificate of its Vault."""
+"""Who has signed the certificate of Vault."""
 
 
 def write_local_state(state: Path) -> None:
@@ -24,6 +24,13 @@ def write_local_state(state: Path) -> None:
         (place / "index.json").write_text(index, encoding="utf-8")
     (fleet / "vault").mkdir()
     (fleet / "vault" / "ca.crt").write_text(AUTHORITY, encoding="ascii")
+
+
+def write_authority(state: Path, environment: str) -> None:
+    """What an operator lays ready for ``playbooks/vault.yml``, as far as whoever asks that Vault needs it."""
+    host = state / "palisade" / "fleets" / environment / "vault" / "hosts" / "vault-1"
+    host.mkdir(parents=True)
+    (host / "ca.crt").write_text(AUTHORITY, encoding="ascii")
 
 
 def write_bundle(state: Path, environment: str) -> None:

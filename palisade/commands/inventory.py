@@ -9,10 +9,11 @@ import typer
 from rich.table import Table
 
 from palisade.console import ANSWER, OutputFormat, print_json
-from palisade.errors import ExitCode, PalisadeError
+from palisade.errors import ExitCode, MachineError, PalisadeError
 from palisade.fleet import Fleet
-from palisade.fleet_source import find_fleet
+from palisade.fleet_source import FLEET_FILE_VARIABLE, declared_fleet, find_fleet
 from palisade.inventory import to_ansible
+from palisade.local.processes import write_whole
 from palisade.project import Project
 
 
@@ -24,9 +25,16 @@ def inventory(
     ] = None,
     host: Annotated[str | None, typer.Option("--host", help="Only the variables of this host.")] = None,
     list_all: Annotated[bool, typer.Option("--list", help="All hosts; this is what happens without it, too.")] = True,  # noqa: ARG001 - Ansible's protocol names it
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Write the fleet object of the configuration there, for before there is a stack."),
+    ] = None,
     output: Annotated[OutputFormat, typer.Option("--output", help="How the answer is printed.")] = OutputFormat.JSON,
 ) -> None:
     """Print the Ansible inventory of an environment."""
+    if save is not None:
+        _save(environment, save, output, alone=fleet is None and host is None)
+        return
     found = find_fleet(Project.find(), environment, fleet)
     if host is not None:
         print_json(_variables_of(found, host))
@@ -34,6 +42,26 @@ def inventory(
         print_json(to_ansible(found))
     else:
         _print(found)
+
+
+def _save(environment: str, path: Path, output: OutputFormat, *, alone: bool) -> None:
+    if not alone:
+        raise PalisadeError(
+            "--save writes what the configuration says, so it goes with neither --fleet nor --host.",
+            allowed=f"palisade inventory {environment} --save {path}",
+            exit_code=ExitCode.USAGE,
+        )
+    declared = declared_fleet(Project.find(), environment)
+    try:
+        write_whole(path, declared.to_json(), mode=0o644)
+    except OSError as error:
+        raise MachineError(
+            f"The fleet object cannot be written: {error.strerror}.", where=str(path), remedy="choose another file"
+        ) from error
+    if output is OutputFormat.JSON:
+        print_json({"environment": environment, "fleet": str(path.absolute())})
+        return
+    ANSWER.print(f"To use it: export {FLEET_FILE_VARIABLE}={path.absolute()}", soft_wrap=True, markup=False)
 
 
 def _variables_of(fleet: Fleet, host: str) -> object:

@@ -7,15 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from palisade.config import load_configuration
 from palisade.console import ANSWER, OutputFormat, print_json
 from palisade.project import Project
 from palisade.stack.access import to_change, to_read
 from palisade.stack.contents import Contents, make_stack, read_contents
 from palisade.stack.locks import Holder, Lock, read_locks
-from palisade.stack.model import Stack, find_stack
+from palisade.stack.model import Stack, find_stack, stack_of
 from palisade.stack.operations import Operation, perform
 from palisade.stack.recovery import Recovery
 from palisade.stack.recovery import recover as recover_stack
+from palisade.stack.signer import refuse_without_signer
 
 application = typer.Typer(help="Change an environment's stack, and see what holds it up.", no_args_is_help=True)
 
@@ -98,7 +100,11 @@ def recover(environment: Environment, output: Output = OutputFormat.TEXT) -> Non
 def _perform(
     operation: Operation, context: typer.Context, environment: str, output: OutputFormat, *, recover: bool = False
 ) -> None:
-    pulumi = to_change(find_stack(Project.find(), environment))
+    project = Project.find()
+    configuration = load_configuration(project, environment)
+    pulumi = to_change(stack_of(project, configuration))
+    if operation is Operation.UP and "--preview-only" not in context.args:
+        refuse_without_signer(pulumi, configuration)
     aside = output is OutputFormat.JSON
     done = recover_stack(pulumi, aside=True) if recover else Recovery((), ())
     outcome = perform(pulumi, operation, context.args, aside=aside)

@@ -46,7 +46,8 @@ class VaultAccess:
         """What a user does when Vault is not there."""
         if self.is_local:
             return f"palisade local up --environment {self.environment}, then ansible-playbook playbooks/vault.yml"
-        return "start it, or correct vault.address"
+        listed = f"ansible-playbook -i inventories/{self.environment} playbooks/vault.yml"
+        return f"start it (a listed host: {listed}), or correct vault.address"
 
 
 def vault_directory(environment: str) -> Path:
@@ -77,21 +78,38 @@ def vault_address(configuration: FleetConfiguration) -> str:
     )
 
 
+def asks_for_certificates(configuration: FleetConfiguration) -> bool:
+    """Whether the stack has Vault sign a certificate of the edge: the edge has names, and there is a Vault."""
+    has_vault = configuration.vault.address is not None or bool(configuration.hosts_in(HostGroup.VAULT))
+    return configuration.edge is not None and has_vault
+
+
 def vault_ca_file(configuration: FleetConfiguration) -> Path | None:
     """Who signed the certificate of Vault; None: an authority that the machine trusts.
+
+    Without ``vault.ca_file``, that of a listed host is the file that its role gives the host: whoever has set it up
+    has it, and cert-manager in the cluster trusts nobody else.
 
     Raises:
         PalisadeError: the file is not there.
     """
-    given = configuration.vault.ca_file
-    own = vault_directory(configuration.environment) / "ca.crt"
-    path = given.expanduser() if given else (own if configuration.is_local else None)
-    if path is not None and not path.is_file():
+    given, hosts = configuration.vault.ca_file, configuration.hosts_in(HostGroup.VAULT)
+    own = vault_directory(configuration.environment)
+    if given is not None:
+        path, remedy = given.expanduser(), "correct vault.ca_file"
+    elif configuration.is_local:
+        path, remedy = own / "ca.crt", "ansible-playbook playbooks/vault.yml makes it"
+    elif configuration.vault.address is None and hosts:
+        path = own / "hosts" / hosts[0].name / "ca.crt"
+        remedy = "put it there (docs/vault-host.md), or name it in vault.ca_file"
+    else:
+        return None
+    if not path.is_file():
         raise PalisadeError(
             "The certificate that Vault is checked with is not there.",
             where=str(path),
             allowed="a PEM file with the certificate of who signed that of Vault",
-            remedy="correct vault.ca_file" if given else "ansible-playbook playbooks/vault.yml makes it",
+            remedy=remedy,
             exit_code=ExitCode.MACHINE,
         )
     return path

@@ -63,12 +63,7 @@ class Vault:
         Raises:
             PalisadeError: it does not answer, is sealed, not initialised or a standby, or refuses the token.
         """
-        health = self.health()
-        if not health.get("initialized"):
-            raise self._refusal("Vault is not initialised.", f"initialise it: bao operator init; or {self._start}")
-        if health.get("sealed"):
-            raise self._refusal("Vault is sealed: it cannot read its own data.", self._unseal)
-        if health.get("standby"):
+        if self.require_open().get("standby"):
             with self._explained("sys/leader"):
                 leader = self._client.adapter.get("/v1/sys/leader")
             active = leader.get("leader_address") if isinstance(leader, dict) else None
@@ -85,6 +80,19 @@ class Vault:
                 allowed="a token that is valid now: bao token lookup",
                 remedy=self._new_token,
             ) from error
+
+    def require_open(self) -> Data:
+        """Ask for its health, which needs no token, and return it.
+
+        Raises:
+            PalisadeError: it does not answer, is sealed or not initialised.
+        """
+        health = self.health()
+        if not health.get("initialized"):
+            raise self._refusal("Vault is not initialised.", f"initialise it: bao operator init; or {self._start}")
+        if health.get("sealed"):
+            raise self._refusal("Vault is sealed: it cannot read its own data.", self._unseal)
+        return health
 
     def health(self) -> Data:
         """What the server says about itself, whatever its state is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.control_plane import ControlPlane, control_plane
+from tests.local_state import write_authority
 from tests.pins import pinned_project
 from tests.provisioning.modules import karpenter_definitions
 
@@ -39,10 +41,14 @@ def rendered_cluster() -> Iterator[RenderedCluster]:
     """The manifests on an API server of their own; without controllers, so nothing happens to them."""
     with TemporaryDirectory() as directory:
         project = pinned_project(ROOT, ENVIRONMENT, Path(directory) / "pinned")
+        state = Path(directory) / "state"
+        write_authority(state, ENVIRONMENT)
+        variables = {**os.environ, "XDG_STATE_HOME": str(state)}
         rendering = ["palisade", "render", ENVIRONMENT]
-        manifests = subprocess.run(rendering, cwd=project, capture_output=True, text=True, check=True).stdout
+        done = subprocess.run(rendering, cwd=project, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
     with control_plane() as plane:
-        made = RenderedCluster(plane, manifests)
+        made = RenderedCluster(plane, done.stdout)
         kubectl = ("kubectl", f"--kubeconfig={plane.kubeconfig}")
         definitions = [f"--filename={path}" for path in (*karpenter_definitions(), CERTIFICATE_DEFINITIONS)]
         for command in (
@@ -50,6 +56,6 @@ def rendered_cluster() -> Iterator[RenderedCluster]:
             ["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"],
             ["apply", "--server-side", "--filename=-"],
         ):
-            done = made.run(*kubectl, *command)
-            assert done.returncode == 0, done.stderr[-3000:]
+            applied = made.run(*kubectl, *command)
+            assert applied.returncode == 0, applied.stderr[-3000:]
         yield made

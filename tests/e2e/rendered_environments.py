@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from palisade.config import CONFIGURATION_KEY
-from tests.local_state import write_bundle, write_local_state
+from tests.local_state import write_authority, write_bundle, write_local_state
 from tests.pins import pinned_project, pins
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,7 @@ def render_environments(place: Path) -> Mapping[str, str]:
     write_local_state(state)
     for environment in ENVIRONMENTS:
         write_bundle(state, environment)
+        write_authority(state, environment)
     projects = {name: (name, pinned_project(ROOT, name, place / name)) for name in ENVIRONMENTS if name != "local"}
     projects |= {"local": ("local", ROOT), "sinks": ("prod", _with_sinks("prod", place / "sinks"))}
     return {name: _rendered(environment, project, state) for name, (environment, project) in projects.items()}

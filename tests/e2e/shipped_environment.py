@@ -1,6 +1,10 @@
 """An environment as it is shipped, on an empty API server: a checkout of its own, another context, state in files.
 
-It asks for no certificate: there is no Vault that would sign one (``tests/certificates`` has one).
+What is not tried with it: the names of the edge are taken out of its file, because there is no Vault, so the update
+declares no issuer and no certificate and waits for none (``tests/certificates`` has real ones for a local fleet,
+``tests/stacks`` what these environments declare); there is no bundle, so no registry; nodes and node pools are objects
+that nobody stands behind. That an environment can be begun in the order of ``docs/real-environment.md`` is tried with
+the local fleet only, and its inventory before there is a stack in ``test_stack_inventory.py``.
 """
 
 from __future__ import annotations

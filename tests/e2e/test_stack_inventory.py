@@ -22,6 +22,8 @@ from palisade.project import Project
 
 ENVIRONMENT = "dev"
 INVENTORY = (f"inventories/{ENVIRONMENT}/fleet.py", "--list")
+BEFORE = "before that, palisade inventory dev --save fleet.json writes what it will export (docs/real-environment.md)"
+"""How an environment is begun whose stack does not exist, or was never built."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +111,14 @@ def test_the_inventory_is_the_fleet_that_the_stack_exports(built: Checkout) -> N
     assert json.loads(listed.stdout)["registry"]["hosts"] == expected["registry"]["hosts"], listed.stderr
 
 
-def test_a_saved_output_gives_the_same_without_pulumi(built: Checkout, tmp_path: Path) -> None:
+def test_a_saved_output_and_the_configuration_give_the_same_without_pulumi(built: Checkout, tmp_path: Path) -> None:
     saved = tmp_path / "fleet.json"
     saved.write_text(built.pulumi("stack", "output", "fleet", "--json"))
+    begun = tmp_path / "begun.json"
     elsewhere = without_pulumi(built, tmp_path)
-    assert inventory(elsewhere, PALISADE_FLEET_FILE=str(saved)) == inventory(built)
+    assert elsewhere.run("palisade", "inventory", ENVIRONMENT, "--save", str(begun)).returncode == 0
+    for file in (saved, begun):
+        assert inventory(elsewhere, PALISADE_FLEET_FILE=str(file)) == inventory(built)
 
 
 def test_an_output_of_an_earlier_version_is_refused(built: Checkout, tmp_path: Path) -> None:
@@ -142,7 +147,7 @@ def test_a_missing_stack_is_not_made(tmp_path: Path) -> None:
     assert code == 5
     assert said["error"] == "The environment dev has no stack yet."
     assert said["where"] == "pulumi stack output fleet --json --stack dev"
-    assert said["what to do"] == "make it: palisade stack init dev, then palisade stack up dev"
+    assert said["what to do"] == f"make it: palisade stack init dev, then palisade stack up dev; {BEFORE}"
     assert not list((tmp_path / "state").rglob("*dev*"))
 
 
@@ -151,7 +156,7 @@ def test_a_stack_that_was_never_built_has_no_fleet(tmp_path: Path) -> None:
     assert checkout.run("palisade", "stack", "init", ENVIRONMENT).returncode == 0
     code, said = refused(checkout)
     assert (code, said["error"]) == (5, "The stack dev has no fleet output.")
-    assert said["what to do"] == "palisade stack up dev"
+    assert said["what to do"] == f"palisade stack up dev; {BEFORE}"
 
 
 def test_a_missing_login_is_said(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the stack reads of a user's state: a local fleet that nobody has started, and a policy bundle everywhere."""
+"""What the stack reads of a user's state: no local fleet was started; Vault's authority and a bundle are everywhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from stacks_program import PROJECT_ROOT
 
-from tests.local_state import write_bundle, write_local_state
+from tests.local_state import write_authority, write_bundle, write_local_state
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,7 +17,9 @@ def local_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     state = tmp_path_factory.mktemp("state")
     write_local_state(state)
     for path in PROJECT_ROOT.glob("Pulumi.*.yaml"):
-        write_bundle(state, path.name.split(".")[1])
+        environment = path.name.split(".")[1]
+        write_bundle(state, environment)
+        write_authority(state, environment)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(state))
         yield state

@@ -22,7 +22,7 @@ from palisade.verification.cluster_access import find_cluster
 from palisade.verification.network_policies import ALL_PODS, Flow, flow_of, flows_of
 from stacks.network import AllowanceTable, Peer
 from stacks.tables import read_table
-from tests.local_state import DIGEST
+from tests.local_state import DIGEST, write_authority
 
 NAMESPACES = ("palisade-agents", "palisade-registry", "palisade-system")
 UNUSED = "default/among-themselves"
@@ -132,7 +132,7 @@ def publish_apis() -> None:
             ("0.9.1", LifecycleState.ENABLED, 9443),
         )
     ]
-    apis_file("prod").parent.mkdir(parents=True)
+    apis_file("prod").parent.mkdir(parents=True, exist_ok=True)
     apis_file("prod").write_text(Apis(apis=(served, *versions)).text(), encoding="utf-8")
 
 
@@ -140,6 +140,7 @@ def test_services_behind_apis_are_reached_on_the_ports_that_are_registered_and_o
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    write_authority(tmp_path, "prod")
     fleet = with_upstreams()
     assert "palisade-registry/upstreams-egress" not in policies(run_program("prod", fleet))
     publish_apis()

@@ -86,6 +86,26 @@ def test_a_local_fleet_without_the_certificate_of_its_vault_is_refused(
         run_program("local", shipped_fleet("local"))
 
 
+def test_a_listed_vault_is_checked_with_the_authority_that_its_role_gives_it(existing: Graph) -> None:
+    vault = spec_of(existing, "ClusterIssuer", "palisade-vault")["vault"]
+    assert vault["server"] == "https://10.40.0.61:8200"
+    assert base64.b64decode(vault["caBundle"]).decode() == AUTHORITY
+
+
+def test_a_listed_vault_whose_authority_nobody_has_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(pulumi.RunError) as refused:
+        run_program("prod", shipped_fleet("prod"))
+    said = str(refused.value)
+    assert f"where: {tmp_path}/palisade/fleets/prod/vault/hosts/vault-1/ca.crt" in said
+    assert "what to do: put it there (docs/vault-host.md), or name it in vault.ca_file" in said
+
+
+def test_a_vault_elsewhere_is_trusted_as_the_image_of_cert_manager_does_it() -> None:
+    fleet = shipped_fleet("prod", vault={"address": "https://10.60.0.8:8200"})
+    assert "caBundle" not in spec_of(run_program("prod", fleet), "ClusterIssuer", "palisade-vault")["vault"]
+
+
 def test_without_names_of_the_edge_nothing_asks_for_certificates() -> None:
     fleet = shipped_fleet("local")
     del fleet["edge"]

@@ -11,17 +11,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from configuration_samples import SOUND, WriteProject, changed
 from typer.testing import CliRunner
 
 from palisade.__main__ import application
 from palisade.config import fleet_of, parse_configuration
 from palisade.errors import ExitCode, PalisadeError
-from palisade.fleet import Fleet
-from palisade.fleet_source import find_fleet
+from palisade.fleet import Fleet, load_fleet
+from palisade.fleet_source import declared_fleet, find_fleet
 from palisade.project import Project, fleet_state_directory
+from palisade.registry.model import apis_file
 
 FakePulumi = Callable[..., Path]
+API = {
+    "name": "finance",
+    "version": "1.0.0",
+    "state": "ENABLED",
+    "owner": "finance",
+    "git_commit": "a" * 40,
+    "upstream": {"host": "finance.example", "port": 8443},
+    "operations": [{"method": "GET", "path": "/v1/accounts", "roles": ["analyst"]}],
+}
 
 
 def fleet(environment: str = "dev", user: str = "palisade") -> Fleet:
@@ -146,6 +157,70 @@ def test_an_output_that_is_no_fleet_of_this_version_is_refused(
 ) -> None:
     pulumi(stdout=stdout)
     assert problem in refusal(project).problem
+
+
+@pytest.mark.parametrize("said", ["no stack named 'dev' found", "current stack does not have output property 'fleet'"])
+def test_before_there_is_a_stack_the_way_to_begin_is_said(said: str, project: Project, pulumi: FakePulumi) -> None:
+    pulumi(stderr=f"error: {said}", code=255)
+    remedy = refusal(project).remedy or ""
+    assert remedy.endswith(
+        "before that, palisade inventory dev --save fleet.json writes what it will export (docs/real-environment.md)"
+    )
+
+
+def test_the_fleet_of_the_configuration_is_saved_without_a_stack_and_is_an_inventory(
+    project: Project, tmp_path: Path, pulumi: FakePulumi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = pulumi(stderr="error: no stack named 'dev' found", code=255)
+    monkeypatch.setenv("PALISADE_PROJECT", str(project.root))
+    monkeypatch.chdir(tmp_path)
+    save = ["inventory", "dev", "--save", "fleet.json"]
+    saying = CliRunner().invoke(application, [*save, "--output", "text"], catch_exceptions=False)
+    assert saying.stdout == f"To use it: export PALISADE_FLEET_FILE={tmp_path}/fleet.json\n"
+    assert json.loads(CliRunner().invoke(application, save).stdout)["fleet"] == str(tmp_path / "fleet.json")
+    assert load_fleet(tmp_path / "fleet.json") == fleet()
+    monkeypatch.setenv("PALISADE_FLEET_FILE", str(tmp_path / "fleet.json"))
+    assert find_fleet(project, "dev") == fleet()
+    assert not calls.exists(), "a stack was asked"
+
+
+def test_the_saved_fleet_has_the_ports_of_registered_apis_as_the_stack_would_export_them(project: Project) -> None:
+    networks = yaml.safe_load(project.environment_file("dev").read_text())
+    networks["config"]["palisade:fleet"]["networks"]["upstreams"] = ["10.50.0.0/24"]
+    project.environment_file("dev").write_text(yaml.safe_dump(networks))
+    assert declared_fleet(project, "dev").upstreams is None
+    saved(apis_file("dev"), json.dumps({"apis": [API]}))
+    upstreams = declared_fleet(project, "dev").upstreams
+    assert upstreams is not None
+    assert upstreams.ports == (8443,)
+
+
+@pytest.mark.parametrize("more", [["--host", "db-1"], ["--fleet", "other.json"]])
+def test_what_is_saved_is_the_configuration_and_nothing_else(
+    more: list[str], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALISADE_PROJECT", str(project.root))
+    refused = CliRunner().invoke(application, ["inventory", "dev", "--save", str(tmp_path / "fleet.json"), *more])
+    assert isinstance(refused.exception, PalisadeError)
+    assert refused.exception.exit_code is ExitCode.USAGE
+    assert not (tmp_path / "fleet.json").exists()
+
+
+def test_a_local_fleet_is_saved_by_who_starts_it(write_project: WriteProject) -> None:
+    project = write_project(changed(("local", {})), environment="laptop")
+    with pytest.raises(PalisadeError) as refused:
+        declared_fleet(project, "laptop")
+    assert refused.value.remedy == "palisade local up --environment laptop"
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALISADE_PROJECT", str(project.root))
+    path = tmp_path / "gone" / "fleet.json"
+    error = CliRunner().invoke(application, ["inventory", "dev", "--save", str(path)]).exception
+    assert isinstance(error, PalisadeError)
+    assert (error.exit_code, error.where) == (ExitCode.MACHINE, str(path))
 
 
 def test_without_pulumi_it_says_how_to_get_it(checkout: Project) -> None:
