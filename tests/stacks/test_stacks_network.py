@@ -92,7 +92,7 @@ def test_names_are_asked_of_the_clusters_name_service_only(prod: Graph) -> None:
 def test_the_api_server_is_reached_at_the_addresses_of_the_configuration(prod: Graph) -> None:
     (rule,) = policies(prod)["palisade-system/kubernetes-api-egress"]["egress"]
     assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == ["10.40.0.5/32", "10.40.0.6/32", "10.40.0.7/32"]
-    assert rule["ports"] == [{"protocol": "TCP", "port": 6443}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 443}]
 
 
 def test_clients_reach_the_published_ports_from_the_networks_of_the_configuration(prod: Graph) -> None:

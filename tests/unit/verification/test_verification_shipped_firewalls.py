@@ -62,9 +62,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Site]:
         ("staging", "db-1", "input", "10.30.0.99", "10.30.0.51", 5432),
         ("staging", "db-1", "input", "10.30.0.99", "10.30.0.51", 6380),
         ("staging", "vault-1", "input", "10.30.0.99", "10.30.0.61", 8200),
-        ("staging", "vault-1", "output", "10.30.0.61", "10.30.0.6", 6443),
+        ("staging", "vault-1", "output", "10.30.0.61", "10.30.0.6", 443),
         ("prod", "db-2", "input", "10.40.0.99", "10.40.0.52", 5432),
-        ("prod", "vault-1", "output", "10.40.0.61", "10.40.0.7", 6443),
+        ("prod", "vault-1", "output", "10.40.0.61", "10.40.0.7", 443),
     ],
 )
 def test_nodes_and_pods_reach_what_the_fleet_needs(
