@@ -101,6 +101,23 @@ def test_clients_reach_the_published_ports_from_the_networks_of_the_configuratio
     assert [port["port"] for port in rule["ports"]] == [443, 8443]
 
 
+@pytest.mark.parametrize(
+    ("balancer", "others"),
+    [
+        (None, ["10.20.0.32/29"]),
+        ({"sends_to": "pods", "networks": ["10.21.0.0/28"]}, ["10.21.0.0/28"]),
+        ({"sends_to": "service-address", "addresses": ["10.20.0.100"]}, []),
+    ],
+    ids=["dev as it is shipped", "pods", "an address"],
+)
+def test_a_load_balancer_that_has_an_address_of_its_own_reaches_pods(balancer: Any, others: list[str]) -> None:
+    fleet = shipped_fleet("dev")
+    if balancer:
+        fleet["edge"] = {**fleet["edge"], "load_balancer": balancer}
+    (rule,) = policies(run_program("dev", fleet))["palisade-registry/clients-ingress"]["ingress"]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["from"]] == ["10.0.0.0/8", *others]
+
+
 def test_only_registry_pods_reach_the_database_hosts(prod: Graph) -> None:
     spec = policies(prod)["palisade-registry/database-egress"]
     assert spec["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "registry"}}
@@ -165,7 +182,16 @@ def test_a_vault_and_an_issuer_elsewhere_are_reached_at_their_networks_and_ports
     }
 
 
-@pytest.mark.parametrize("changes", [elsewhere, lambda: shipped_fleet("prod")], ids=["elsewhere", "shipped"])
+def balanced() -> dict[str, Any]:
+    """An environment whose load balancer sends to pods."""
+    fleet: dict[str, Any] = shipped_fleet("prod")
+    fleet["edge"] = {**fleet["edge"], "load_balancer": {"sends_to": "pods", "networks": ["10.41.0.0/28"]}}
+    return fleet
+
+
+@pytest.mark.parametrize(
+    "changes", [elsewhere, balanced, lambda: shipped_fleet("prod")], ids=["elsewhere", "balanced", "shipped"]
+)
 def test_the_control_expects_the_ways_that_are_declared(changes: Callable[[], Any], tmp_path: Path) -> None:
     document = {"config": {"palisade:fleet": changes()}}
     (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
