@@ -13,7 +13,7 @@ from pydantic import ValidationInfo, field_validator
 
 from palisade.config_access import Access, Tokens
 from palisade.config_cluster import CertManager, Cluster, Provisioner, State
-from palisade.config_hosts import misplaced, of_cluster, repeated, second_databases, too_few
+from palisade.config_hosts import closed, misplaced, not_private, of_cluster, repeated, second_databases, too_few
 from palisade.config_images import ImageSources
 from palisade.config_reach import reach_of_issuer, reach_of_vault, unreachable
 from palisade.config_sections import (
@@ -28,7 +28,7 @@ from palisade.config_sections import (
     Tls,
     Traffic,
 )
-from palisade.config_values import DataClassName, Exposure, ExposureChoice, ImageName, ImageReference, is_private
+from palisade.config_values import DataClassName, Exposure, ExposureChoice, ImageName, ImageReference
 from palisade.config_vault import Vault
 from palisade.errors import ConfigurationError
 from palisade.fleet import (
@@ -103,20 +103,18 @@ class FleetSettings(Section):
             refuse([Problem((), what, "no section local", "describe a local fleet in a file of its own")])
         return local
 
+    @field_validator("edge")
+    @classmethod
+    def _load_balancer_is_no_wider_than_exposure(cls, edge: Edge | None, info: ValidationInfo) -> Edge | None:
+        if edge is not None and edge.load_balancer and info.data.get("exposure") is Exposure.INTERNAL:
+            refuse(not_private(edge.load_balancer.senders, "load_balancer", "networks"))
+        return edge
+
     @field_validator("networks")
     @classmethod
     def _exposure_holds(cls, networks: FleetNetworkSettings, info: ValidationInfo) -> FleetNetworkSettings:
         if info.data.get("exposure") is Exposure.INTERNAL:
-            refuse(
-                Problem(
-                    ("clients", number),
-                    f"{network} is not private, and exposure is internal.",
-                    "a private network",
-                    "use exposure: dmz if clients outside are meant to reach the registry",
-                )
-                for number, network in enumerate(networks.clients)
-                if not is_private(network)
-            )
+            refuse(not_private(networks.clients, "clients"))
         return networks
 
     @field_validator("hosts")
@@ -148,13 +146,8 @@ class FleetSettings(Section):
         sound = {"traffic", "hosts", "registry"} <= known.keys()
         if cluster is None or cluster.provisioner is Provisioner.KARPENTER or known.get("local") or not sound:
             return cluster
-        refuse(too_few(known["hosts"], known["traffic"], known["registry"]))
-        networks: FleetNetworkSettings | None = known.get("networks")
-        if networks is not None and networks.pods is None:
-            what = "The registry hosts are nodes, and there is no networks.pods: their firewall would drop all of pods."
-            allowed = "networks.pods with existing nodes"
-            remedy = "name the addresses of the cluster's pods there"
-            refuse([Problem(("provisioner",), what, allowed, remedy)])
+        few = too_few(known["hosts"], known["traffic"], known["registry"])
+        refuse([*few, *closed(known.get("networks"), known.get("edge"))])
         return cluster
 
     @field_validator("vault")
@@ -284,6 +277,7 @@ def fleet_of(configuration: FleetConfiguration, upstream_ports: Sequence[int] = 
     networks, cluster = configuration.networks, configuration.cluster
     servers = None if cluster is None else cluster.api_server
     upstreams = networks.upstreams if upstream_ports else ()
+    balancer = configuration.edge.load_balancer if configuration.edge else None
     return Fleet(
         version=FLEET_VERSION,
         environment=configuration.environment,
@@ -291,6 +285,7 @@ def fleet_of(configuration: FleetConfiguration, upstream_ports: Sequence[int] = 
         networks=FleetNetworks(**{name: getattr(networks, name) for name in FleetNetworks.model_fields}),
         api_servers=None if servers is None else FleetApiServers(addresses=servers.addresses, port=servers.port),
         upstreams=FleetUpstreams(networks=upstreams, ports=tuple(upstream_ports)) if upstreams else None,
+        load_balancer=balancer.fleet() if balancer else None,
         database_sources=configuration.database.allowed_sources,
         sinks=tuple(
             FleetSink(name=name, networks=sink.networks, port=sink.port)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network
 
-from palisade.config_sections import FleetNetworkSettings, Host, Registry, Traffic
+from palisade.config_sections import Edge, FleetNetworkSettings, Host, Registry, Traffic
+from palisade.config_values import is_private
 from palisade.fleet import POD_SUBNET_PREFIX, HostGroup
 from palisade.sizing import scale_for
 from palisade.validation import Problem
+
+
+def not_private(networks: Iterable[IPv4Network], *path: str) -> Iterator[Problem]:
+    """A problem for each network that clients come from although exposure is internal; ``path`` is where they stand."""
+    for number, network in enumerate(networks):
+        if not is_private(network):
+            what = f"{network} is not private, and exposure is internal."
+            remedy = "use exposure: dmz if clients outside are meant to reach the registry"
+            yield Problem((*path, number), what, "a private network", remedy)
 
 
 def repeated(hosts: tuple[Host, ...], attribute: str) -> Iterator[Problem]:
@@ -77,3 +88,15 @@ def too_few(hosts: tuple[Host, ...], traffic: Traffic, registry: Registry) -> It
             f'"karpenter", or at least {needed} hosts of the group registry',
             "list more hosts, or let Karpenter make the nodes",
         )
+
+
+def closed(networks: FleetNetworkSettings | None, edge: Edge | None) -> Iterator[Problem]:
+    """What the firewall of existing nodes would drop because nothing says where it comes from or goes to."""
+    if networks is not None and networks.pods is None:
+        what = "The registry hosts are nodes, and there is no networks.pods: their firewall would drop all of pods."
+        remedy = "name the addresses of the cluster's pods there"
+        yield Problem(("provisioner",), what, "networks.pods with existing nodes", remedy)
+    if edge is not None and edge.load_balancer is None:
+        what = "The registry hosts are nodes, and there is no edge.load_balancer: their firewall would drop every call."
+        remedy = "say there what stands in front of the nodes; without a load balancer, sends_to: host-addresses"
+        yield Problem(("provisioner",), what, "edge.load_balancer with an edge and existing nodes", remedy)

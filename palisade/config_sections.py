@@ -10,6 +10,7 @@ from math import ceil
 from pydantic import Field, model_validator
 
 from palisade.config_audit import AuditSinks
+from palisade.config_edge import LoadBalancer
 from palisade.config_values import (
     Address,
     CertificateHours,
@@ -105,6 +106,8 @@ class Edge(Section):
     """The DNS names by which clients call it; they are in its certificate, and the first is its common name."""
     addresses: tuple[Address, ...] = ()
     """Addresses by which clients may call it, in its certificate too. Default in a local fleet: the registry hosts'."""
+    load_balancer: LoadBalancer | None = None
+    """What stands between clients and the registry nodes; needed with existing nodes, except in a local fleet."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Edge:
@@ -125,7 +128,7 @@ class FleetNetworkSettings(Section):
     operators: PrivateNetworks
     """Where operators come from (a VPN); the only source that the bastion admits on its SSH port."""
     clients: Networks
-    """Where API clients come from; the only source that registry nodes admit on 443 and 8443."""
+    """Where API clients come from; beside edge.load_balancer the only source that nodes admit on 443 and 8443."""
     upstreams: tuple[Network, ...] = ()
     """Where the services behind registered APIs are; registry pods reach them on the ports that are registered."""
     pods: PodNetwork | None = None

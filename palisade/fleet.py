@@ -15,6 +15,8 @@ from palisade.errors import ConfigurationError
 
 FLEET_VERSION = 3
 """Version 2 brought the group control and the networks of the cluster, version 3 the group vault."""
+PUBLISHED_PORTS = (443, 8443)
+"""The ports of the registry, and of its pods: calls of APIs, and its management."""
 POD_SUBNET_PREFIX = 24
 """How much of the pod network a node of a local cluster gets: 254 addresses, more than the 110 pods of a kubelet."""
 
@@ -57,7 +59,7 @@ class FleetNetworks(_Frozen):
     operators: tuple[IPv4Network, ...]
     """Where operators come from; the only source that the bastion admits on its SSH port."""
     clients: tuple[IPv4Network, ...]
-    """Where API clients come from; the only source that registry nodes admit on 443 and 8443."""
+    """Where API clients come from; beside a load balancer the only source that registry nodes admit on 443 and 8443."""
     pods: IPv4Network | None = None
     """The addresses of the cluster's pods; None where the fleet has no need to know them."""
     services: IPv4Network | None = None
@@ -87,6 +89,21 @@ class FleetUpstreams(_Frozen):
     ports: tuple[int, ...] = Field(min_length=1)
 
 
+class FleetLoadBalancer(_Frozen):
+    """What stands in front of the registry nodes, and where it or its clients arrive there."""
+
+    networks: tuple[IPv4Network, ...] = ()
+    """Where its connections and probes come from."""
+    node_ports: tuple[int, ...] = ()
+    """The ports of the nodes' own addresses that it sends to."""
+    pod_ports: tuple[int, ...] = ()
+    """The ports of pods that it sends to."""
+    addresses: tuple[IPv4Address, ...] = ()
+    """Addresses that end on the nodes; clients are admitted there as at those of the nodes."""
+    health_check_port: int | None = None
+    """Where it asks a node whether it has a registry pod."""
+
+
 class Fleet(_Frozen):
     """The hosts of one environment and how they are reached."""
 
@@ -98,6 +115,8 @@ class Fleet(_Frozen):
     """None where the configuration names no cluster; the control host of a local fleet is the API server then."""
     upstreams: FleetUpstreams | None = None
     """None where there is no service, or no API is registered."""
+    load_balancer: FleetLoadBalancer | None = None
+    """None where clients reach the nodes themselves, or nothing is said about what stands in between."""
     database_sources: tuple[IPv4Network, ...] = ()
     """Who may open database connections; where no registry host is listed, this is where nodes are."""
     sinks: tuple[FleetSink, ...] = ()

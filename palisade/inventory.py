@@ -48,6 +48,13 @@ def _cluster_variables(fleet: Fleet) -> dict[str, Any]:
     if fleet.upstreams is not None:
         variables["palisade_upstream_networks"] = [str(network) for network in fleet.upstreams.networks]
         variables["palisade_upstream_ports"] = list(fleet.upstreams.ports)
+    if fleet.load_balancer is not None:
+        balancer = fleet.load_balancer
+        variables["palisade_load_balancer_networks"] = [str(network) for network in balancer.networks]
+        variables["palisade_load_balancer_addresses"] = [str(address) for address in balancer.addresses]
+        variables["palisade_node_ports"] = list(balancer.node_ports)
+        variables["palisade_pod_ports"] = list(balancer.pod_ports)
+        variables["palisade_health_check_ports"] = [balancer.health_check_port] if balancer.health_check_port else []
     return variables
 
 

@@ -81,10 +81,12 @@ def network_arguments(
     """The addresses behind the words of the table of allowances."""
     vault = reach_of_vault(configuration.vault, configuration.hosts)
     issuer = reach_of_issuer(configuration.tokens, configuration.hosts)
+    balancer = configuration.edge.load_balancer if configuration.edge else None
     return NetworkArgs(
         namespaces=namespaces,
         networks={
             "clients": configuration.networks.clients,
+            "load_balancers": balancer.senders if balancer else (),
             "api_servers": tuple(IPv4Network(address) for address in cluster.api_server.addresses),
             "databases": _addresses(configuration, "database"),
             "vaults": vault.networks,

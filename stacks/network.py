@@ -37,7 +37,9 @@ class Peer(Section):
     namespace: str | None = None
     pods: Mapping[str, str] = {}
     """The labels of the pods; none means every pod of the namespace."""
-    network: Literal["clients", "api_servers", "databases", "vaults", "issuers", "upstreams"] | None = None
+    network: (
+        Literal["clients", "load_balancers", "api_servers", "databases", "vaults", "issuers", "upstreams"] | None
+    ) = None
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Peer:

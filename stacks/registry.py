@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 import pulumi
@@ -52,6 +52,22 @@ class Pods:
 
 
 @dataclass(frozen=True)
+class WayIn:
+    """How clients come to the pods."""
+
+    addresses: Sequence[IPv4Address] = ()
+    """Addresses that nodes have without the cluster, such as their own in a local fleet."""
+    asked_for: IPv4Address | None = None
+    """The address that a load balancer of the cluster is asked for."""
+    node_ports: Mapping[str, int] = field(default_factory=dict)
+    """The pinned ports of the nodes, by the names of the Service's ports."""
+    health_check_port: int | None = None
+    """Where a load balancer asks a node whether it has a registry pod."""
+    is_given_an_address: bool = True
+    """Whether something gives the Service an address, which is worth waiting for."""
+
+
+@dataclass(frozen=True)
 class RegistryArgs:
     """What the registry is made from."""
 
@@ -61,8 +77,8 @@ class RegistryArgs:
     """The signed policy bundle."""
     clients: Sequence[IPv4Network]
     """From where a load balancer lets clients in."""
-    addresses: Sequence[IPv4Address] = ()
-    """Where clients reach the registry if no load balancer gives it an address: in a local fleet, its nodes."""
+    way_in: WayIn = WayIn()
+    """How they come from there to the pods."""
 
 
 class Registry(Component):
@@ -175,26 +191,35 @@ class Registry(Component):
         )
 
     def _service(self) -> None:
+        way = self._args.way_in
         Service(
             REGISTRY,
             metadata=metadata(
                 REGISTRY,
                 namespace=NAMESPACE,
                 why="The registry's only way in: TLS is passed through",
-                # Nobody gives it an address where it has some; nothing would come of waiting for one.
-                annotations={"pulumi.com/skipAwait": "true"} if self._args.addresses else {},
+                annotations={} if way.is_given_an_address else {"pulumi.com/skipAwait": "true"},
             ),
             spec=ServiceSpecArgs(
                 type="LoadBalancer",
                 # Keeps the client's address, and never sends a request to a node without a registry pod.
                 external_traffic_policy="Local",
-                external_ips=[str(address) for address in self._args.addresses] or None,
+                health_check_node_port=way.health_check_port,
+                external_ips=[str(address) for address in way.addresses] or None,
+                # Kubernetes calls it deprecated because not every load balancer looks at it; MetalLB and kube-vip do.
+                load_balancer_ip=str(way.asked_for) if way.asked_for else None,
                 load_balancer_source_ranges=[str(network) for network in self._args.clients],
                 selector=dict(POD_LABELS),
                 ports=[
-                    ServicePortArgs(name=name, port=port, target_port=name, protocol="TCP")
+                    ServicePortArgs(
+                        name=name, port=port, target_port=name, protocol="TCP", node_port=way.node_ports.get(name)
+                    )
                     for name, port in PORTS.items()
                 ],
             ),
-            opts=self.child(self._namespace),
+            opts=pulumi.ResourceOptions.merge(
+                self.child(self._namespace),
+                # An API server never changes this port of a Service that is there.
+                pulumi.ResourceOptions(replace_on_changes=["spec.healthCheckNodePort"], delete_before_replace=True),
+            ),
         )

@@ -15,13 +15,14 @@ from palisade.bundle.build import KEY_FILE, bundle_file
 from palisade.config import FleetConfiguration
 from palisade.config_access import DecisionLog
 from palisade.config_cluster import Cluster
+from palisade.config_edge import SendsTo
 from palisade.errors import ConfigurationError
 from palisade.fleet import HostGroup
 from palisade.images.references import image_reference
 from palisade.registry.model import read_apis
 from palisade.sizing import MILLICPU_PER_VCPU, SPARE_NODES_PER_CLUSTER, Resources
 from stacks.arguments import registry_pod, scale_of
-from stacks.registry import NAMESPACE, Pods, RegistryArgs
+from stacks.registry import NAMESPACE, Pods, RegistryArgs, WayIn
 from stacks.registry_pod import APICURIO, ENVOY, OPA, RegistryPod
 from stacks.registry_table import RegistryTable, divided
 from stacks.tables import read_table
@@ -81,13 +82,29 @@ def registry_arguments(configuration: FleetConfiguration, cluster: Cluster) -> R
         read_at_start={ENVOY: (BOOTSTRAP,), OPA: (opa.CONFIGURATION, *opa.OWN_POLICIES)},
         database_server=_database_server(configuration),
     )
-    nodes = configuration.hosts_in(HostGroup.REGISTRY) if configuration.is_local else ()
     return RegistryArgs(
         pod=pod,
         pods=pods_of(configuration),
         bundle=bundle,
         clients=configuration.networks.clients,
-        addresses=tuple(host.address for host in nodes),
+        way_in=way_in_of(configuration),
+    )
+
+
+def way_in_of(configuration: FleetConfiguration) -> WayIn:
+    """How clients come to the pods: as the section about the load balancer says, in a local fleet also by its nodes."""
+    nodes = configuration.hosts_in(HostGroup.REGISTRY) if configuration.is_local else ()
+    own = tuple(host.address for host in nodes)
+    balancer = configuration.edge.load_balancer if configuration.edge else None
+    if balancer is None:
+        return WayIn(addresses=own, is_given_an_address=not own)
+    is_asked = balancer.sends_to is SendsTo.SERVICE_ADDRESS
+    return WayIn(
+        addresses=own if is_asked else (*own, *balancer.addresses),
+        asked_for=balancer.addresses[0] if is_asked else None,
+        node_ports=balancer.node_ports.model_dump() if balancer.node_ports else {},
+        health_check_port=balancer.health_check_port,
+        is_given_an_address=is_asked,
     )
 
 

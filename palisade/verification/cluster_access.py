@@ -54,12 +54,14 @@ def find_cluster(project: Project, fleet: Fleet) -> ClusterAccess | None:
     vault = reach_of_vault(configuration.vault, configuration.hosts)
     issuer = reach_of_issuer(configuration.tokens, configuration.hosts)
     upstreams = fleet.upstreams
+    balancer = configuration.edge.load_balancer if configuration.edge else None
     own = fleet_state_directory(environment) / "kubeconfig" if configuration.is_local else None
     return ClusterAccess(
         kubeconfig=cluster.kubeconfig.expanduser() if cluster.kubeconfig else own,
         context=cluster.context,
         networks={
             "clients": tuple(map(str, fleet.networks.clients)),
+            "load_balancers": tuple(map(str, balancer.senders if balancer else ())),
             "api_servers": tuple(f"{address}/32" for address in cluster.api_server.addresses),
             "databases": _hosts(fleet, "database"),
             "vaults": tuple(map(str, vault.networks)),

@@ -55,16 +55,21 @@ class Asked:
 
 
 def addresses(cluster: Cluster) -> tuple[str, ...]:
-    """Where clients reach the registry, as its Service says it.
+    """Where clients reach the registry: as its Service says it, else the name that they use.
+
+    A load balancer that the cluster does not know leaves no address in the Service.
 
     Raises:
-        ReadingFailedError: it says no address.
+        ReadingFailedError: the Service says no address, and there is no certificate with a name.
     """
     service = registry_pods.one(cluster, "Service", "v1")
     given = (service.get("status", {}).get("loadBalancer") or {}).get("ingress") or ()
     found = [*(service["spec"].get("externalIPs") or ()), *(one.get("ip") or one.get("hostname") for one in given)]
     if not found:
-        raise ReadingFailedError("the Service registry has no address at which clients reach it")
+        certificate = cluster.read("Certificate", "cert-manager.io/v1", "edge", registry_pods.NAMESPACE) or {}
+        found = list(certificate.get("spec", {}).get("dnsNames", ())[:1])
+    if not found:
+        raise ReadingFailedError("the Service registry has no address at which clients reach it, and no name")
     return tuple(sorted({str(one) for one in found}))
 
 

@@ -7,10 +7,11 @@ its sender may have asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from itertools import product
+from typing import Any
 
 from palisade.verification.admission import admits, different_addresses, different_ports
 from palisade.verification.nftables import RuleSet
@@ -28,23 +29,22 @@ class Passage:
         port: The destination port; None for every port. Of a published one: the port of the host that was asked for.
         sources: Where it comes from.
         destinations: Where it goes to.
-        published: Whether the sender asked the host for the port, and the destination was translated to a pod.
+        asked: Of a published port: the addresses that the sender may have asked for it, before the destination was
+            translated to a pod.
     """
 
     protocol: str
     port: int | None
     sources: tuple[IPv4Network, ...]
     destinations: tuple[IPv4Network, ...]
-    published: bool = False
+    asked: tuple[IPv4Address, ...] = ()
 
-    def covers(self, packet: Packet, own: IPv4Address) -> bool:
-        """Whether the packet is meant.
-
-        Args:
-            packet: One that passes through the host.
-            own: The address of the host.
-        """
-        right_port = packet.asked == (own, self.port) if self.published else self.port in {None, packet.port}
+    def covers(self, packet: Packet) -> bool:
+        """Whether the packet, one that passes through the host, is meant."""
+        if self.asked:
+            right_port = packet.asked in {(address, self.port) for address in self.asked}
+        else:
+            right_port = self.port in {None, packet.port}
         return (
             right_port
             and packet.protocol == self.protocol
@@ -64,7 +64,7 @@ def forwarding_deviations(rules: RuleSet, expected: Sequence[Passage], *, own: I
     sentences = []
     for packet in _packets(rules, expected, own):
         passes = admits(rules, "forward", packet)
-        if passes != any(passage.covers(packet, own) for passage in expected):
+        if passes != any(passage.covers(packet) for passage in expected):
             sentences.append(f"{_words(packet)} {'passes' if passes else 'does not pass'}")
     return sentences
 
@@ -75,15 +75,22 @@ def _packets(rules: RuleSet, expected: Sequence[Passage], own: IPv4Address) -> I
     named = [network for passage in expected for network in (*passage.sources, *passage.destinations)]
     addresses = [IPv4Address(first) for first in different_addresses(named, expressions, rules)]
     ports = different_ports({passage.port for passage in expected if passage.port is not None}, expressions, rules)
+    asked = _asked(expected, expressions, rules, own)
     for protocol, source, destination in product(PROTOCOLS, addresses, addresses):
         template = Packet(source=source, destination=destination, protocol=protocol)
         yield from (replace(template, port=port) for port in ports)
-        yield from (replace(template, asked=asked) for asked in _asked(own, ports))
+        yield from (replace(template, asked=each) for each in product(asked, ports))
 
 
-def _asked(own: IPv4Address, ports: Iterable[int]) -> Iterator[tuple[IPv4Address, int]]:
-    # Of this host, and of an address that is not this host's, as the one of a service.
-    return product((own, IPv4Address("192.0.2.1")), ports)
+def _asked(expected: Sequence[Passage], expressions: Any, rules: RuleSet, own: IPv4Address) -> list[IPv4Address]:
+    # Those of this host, those that rules name, and one that is neither, as the one of a service.
+    meant = {own, *(address for passage in expected for address in passage.asked)}
+    named = [match for match in _matches(expressions) if match["left"].get("ct", {}).get("key") == "ip daddr"]
+    return [IPv4Address(first) for first in different_addresses(map(IPv4Network, sorted(meant)), named, rules)]
+
+
+def _matches(expressions: Iterable[Iterable[Mapping[str, Any]]]) -> Iterator[Mapping[str, Any]]:
+    return (each["match"] for rule in expressions for each in rule if "match" in each)
 
 
 def _words(packet: Packet) -> str:

@@ -128,6 +128,14 @@ def test_a_field_that_cannot_change_means_a_new_object(
     assert changed.delete_first  # both would have the same name
 
 
+def test_the_health_check_of_a_load_balancer_never_moves(engine: Engine, namespace: str) -> None:
+    metadata = {"name": "balanced", "namespace": namespace, "annotations": {"pulumi.com/skipAwait": "true"}}
+    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": [{"port": 443}]}
+    made = engine.create("Service", {"metadata": metadata, "spec": spec})
+    changed = engine.diff(made, {"metadata": metadata, "spec": {**spec, "healthCheckNodePort": 30256}})
+    assert (changed.replaces, changed.delete_first) == (["spec.healthCheckNodePort"], True)
+
+
 def test_selectors_and_job_templates_mean_a_new_object(engine: Engine, namespace: str) -> None:
     made = engine.create("Deployment", deployment("selector", namespace, replicas=0))
     content = deployment("selector", namespace, replicas=0)

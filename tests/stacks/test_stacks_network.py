@@ -92,13 +92,30 @@ def test_names_are_asked_of_the_clusters_name_service_only(prod: Graph) -> None:
 def test_the_api_server_is_reached_at_the_addresses_of_the_configuration(prod: Graph) -> None:
     (rule,) = policies(prod)["palisade-system/kubernetes-api-egress"]["egress"]
     assert [peer["ipBlock"]["cidr"] for peer in rule["to"]] == ["10.40.0.5/32", "10.40.0.6/32", "10.40.0.7/32"]
-    assert rule["ports"] == [{"protocol": "TCP", "port": 6443}]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 443}]
 
 
 def test_clients_reach_the_published_ports_from_the_networks_of_the_configuration(prod: Graph) -> None:
     (rule,) = policies(prod)["palisade-registry/clients-ingress"]["ingress"]
     assert [peer["ipBlock"]["cidr"] for peer in rule["from"]] == ["10.0.0.0/8", "203.0.113.0/24"]
     assert [port["port"] for port in rule["ports"]] == [443, 8443]
+
+
+@pytest.mark.parametrize(
+    ("balancer", "others"),
+    [
+        (None, ["10.20.0.32/29"]),
+        ({"sends_to": "pods", "networks": ["10.21.0.0/28"]}, ["10.21.0.0/28"]),
+        ({"sends_to": "service-address", "addresses": ["10.20.0.100"]}, []),
+    ],
+    ids=["dev as it is shipped", "pods", "an address"],
+)
+def test_a_load_balancer_that_has_an_address_of_its_own_reaches_pods(balancer: Any, others: list[str]) -> None:
+    fleet = shipped_fleet("dev")
+    if balancer:
+        fleet["edge"] = {**fleet["edge"], "load_balancer": balancer}
+    (rule,) = policies(run_program("dev", fleet))["palisade-registry/clients-ingress"]["ingress"]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["from"]] == ["10.0.0.0/8", *others]
 
 
 def test_only_registry_pods_reach_the_database_hosts(prod: Graph) -> None:
@@ -180,10 +197,17 @@ def test_a_vault_and_an_issuer_elsewhere_are_reached_at_their_networks_and_ports
     }
 
 
+def balanced() -> dict[str, Any]:
+    """An environment whose load balancer sends to pods."""
+    fleet: dict[str, Any] = shipped_fleet("prod")
+    fleet["edge"] = {**fleet["edge"], "load_balancer": {"sends_to": "pods", "networks": ["10.41.0.0/28"]}}
+    return fleet
+
+
 @pytest.mark.parametrize(
     "changes",
-    [elsewhere, with_upstreams, lambda: shipped_fleet("prod")],
-    ids=["elsewhere", "with upstreams", "shipped"],
+    [elsewhere, balanced, with_upstreams, lambda: shipped_fleet("prod")],
+    ids=["elsewhere", "balanced", "with upstreams", "shipped"],
 )
 def test_the_control_expects_the_ways_that_are_declared(
     changes: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

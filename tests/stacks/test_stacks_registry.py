@@ -20,7 +20,7 @@ from palisade.errors import ConfigurationError
 from palisade.rendering import graph
 from palisade.rendering.graph import Graph
 from palisade.sizing import Resources
-from stacks.registry import Pods, Registry, RegistryArgs
+from stacks.registry import Pods, Registry, RegistryArgs, WayIn
 from stacks.registry_pod import RegistryPod
 from stacks.registry_table import RegistryTable, divided
 from stacks.tables import DATA, read_table
@@ -40,10 +40,10 @@ POD = RegistryPod(
 NETWORKS = (IPv4Network("10.0.0.0/8"),)
 
 
-def declared(pod: RegistryPod = POD, pods: Pods = Pods(3, 11), addresses: tuple[IPv4Address, ...] = ()) -> Graph:  # noqa: B008 - it is frozen
+def declared(pod: RegistryPod = POD, pods: Pods = Pods(3, 11), way_in: WayIn = WayIn()) -> Graph:  # noqa: B008 - they are frozen
     def program() -> None:
         namespace = Namespace("palisade-registry")
-        args = RegistryArgs(pod=pod, pods=pods, bundle=b"a bundle", clients=NETWORKS, addresses=addresses)
+        args = RegistryArgs(pod=pod, pods=pods, bundle=b"a bundle", clients=NETWORKS, way_in=way_in)
         Registry("registry", args, pulumi.ResourceOptions(), namespace=namespace)
 
     return graph.run(program, "prod", None)
@@ -156,7 +156,8 @@ def test_an_autoscaler_counts_and_no_number_stands_beside_it() -> None:
 
 
 def test_where_the_nodes_are_listed_the_number_is_theirs_and_nothing_scales() -> None:
-    found = declared(pods=Pods(2, 2), addresses=(IPv4Address("10.77.0.21"), IPv4Address("10.77.0.22")))
+    own = (IPv4Address("10.77.0.21"), IPv4Address("10.77.0.22"))
+    found = declared(pods=Pods(2, 2), way_in=WayIn(addresses=own, is_given_an_address=False))
     assert spec_of("Deployment", found)["replicas"] == 2
     assert of_kind(found, "HorizontalPodAutoscaler") == {}
     service = of_kind(found, "Service")["registry"].inputs
@@ -169,7 +170,8 @@ def test_only_443_and_8443_are_published_and_the_address_of_the_client_stays() -
     assert (service["type"], service["externalTrafficPolicy"]) == ("LoadBalancer", "Local")
     assert [(port["port"], port["targetPort"]) for port in service["ports"]] == [(443, "apis"), (8443, "management")]
     assert service["loadBalancerSourceRanges"] == ["10.0.0.0/8"]
-    assert "externalIPs" not in service
+    assert not {"externalIPs", "loadBalancerIP", "healthCheckNodePort"} & set(service)
+    assert not [port for port in service["ports"] if "nodePort" in port]
     ports = {port["name"]: port["containerPort"] for port in containers()["envoy"]["ports"]}
     assert ports == {"apis": 443, "management": 8443, "health": 8081}
     assert not containers()["apicurio"].get("ports")

@@ -54,8 +54,8 @@ def configuration_of(environment: str, fleet: Any = None) -> FleetConfiguration:
     return parse_configuration(fleet or shipped_fleet(environment), environment=environment, file="a file")
 
 
-def declared(environment: str) -> Graph:
-    configuration = configuration_of(environment)
+def declared(environment: str, fleet: Any = None) -> Graph:
+    configuration = configuration_of(environment, fleet)
     assert configuration.cluster is not None
     args = registry_arguments(configuration, configuration.cluster)
 
@@ -170,3 +170,26 @@ def test_without_a_bundle_it_is_refused_with_what_to_do(missing: str) -> None:
     with pytest.raises(ConfigurationError, match="The environment prod has no policy bundle") as refused:
         registry_arguments(configuration, configuration.cluster)
     assert refused.value.remedy == "palisade bundle build prod"
+
+
+@pytest.mark.parametrize(
+    ("balancer", "says", "is_awaited"),
+    [
+        (None, {"nodePorts": [30443, 30843], "healthCheckNodePort": 30256}, False),
+        ({"sends_to": "pods", "networks": ["10.21.0.0/28"]}, {}, False),
+        ({"sends_to": "service-address", "addresses": ["10.20.0.100"]}, {"loadBalancerIP": "10.20.0.100"}, True),
+        ({"sends_to": "host-addresses", "addresses": ["10.20.0.21"]}, {"externalIPs": ["10.20.0.21"]}, False),
+    ],
+    ids=["dev as it is shipped", "pods", "service-address", "host-addresses"],
+)
+def test_the_service_says_what_the_load_balancer_needs(balancer: Any, says: dict[str, Any], is_awaited: bool) -> None:  # noqa: FBT001 - a row
+    fleet = shipped_fleet("dev")
+    if balancer:
+        fleet["edge"] = {**fleet["edge"], "load_balancer": balancer}
+    service = of_kind(declared("dev", fleet), "Service")["registry"].inputs
+    spec, ports = service["spec"], service["spec"]["ports"]
+    found = {name: spec[name] for name in ("loadBalancerIP", "externalIPs", "healthCheckNodePort") if name in spec}
+    pinned = [port["nodePort"] for port in ports if "nodePort" in port]
+    assert {**found, **({"nodePorts": pinned} if pinned else {})} == says
+    assert [port["port"] for port in ports] == [443, 8443]
+    assert ("pulumi.com/skipAwait" not in service["metadata"]["annotations"]) is is_awaited

@@ -58,6 +58,7 @@ def describe(place: Place, kubeconfig: Path) -> None:
     place.write(
         local=None,
         networks={**FLEET["networks"], "pods": "10.244.0.0/16"},
+        edge={**FLEET["edge"], "load_balancer": {"sends_to": "pods", "networks": ["10.20.8.0/28"]}},
         hosts=[{"name": "bastion-1", "group": "bastion", "address": "10.20.0.10"}, *nodes],
         cluster=cluster,
         vault={"address": place.server.address, "ca_file": str(place.server.authority)},

@@ -40,6 +40,7 @@ def _networks(names, readings):
         "anywhere": [ip_network("0.0.0.0/0")],
         "operators": fleet.networks.operators,
         "clients": fleet.networks.clients,
+        "load-balancers": fleet.load_balancer.networks if fleet.load_balancer else [],
         "fleet": [fleet.networks.fleet],
     }
     known |= {group.value: [ip_network(host.address) for host in fleet.in_group(group)] for group in HostGroup}
@@ -73,8 +74,12 @@ def _admissions(entries, readings):
 def _protocols_and_ports(kind, fleet):
     """``tcp 443`` is a port of a protocol, ``tcp`` all of them; a word are the fleet's ports of that name."""
     protocol, _, port = kind.partition(" ")
+    balancer = fleet.load_balancer
     named = {
         "": [None],
+        "node-ports": balancer.node_ports if balancer else [],
+        "pod-ports": balancer.pod_ports if balancer else [],
+        "health-check": [balancer.health_check_port] if balancer and balancer.health_check_port else [],
         "api-servers": [fleet.api_servers.port if fleet.api_servers else 6443],
         "upstreams": fleet.upstreams.ports if fleet.upstreams else [],
     }
@@ -123,6 +128,13 @@ def test_outbound(control, observation, readings):
     require(_traffic(observation, readings, "output", entries))
 
 
+def _asked(kind, readings):
+    """The addresses at which a published port is asked for: node ports are ports of the host's own address only."""
+    balancer = readings.fleet.load_balancer
+    others = balancer.addresses if balancer and kind != "tcp node-ports" else ()
+    return (readings.target.address, *others)
+
+
 SHOWN = 10
 """How many of the ways that pass and should not are named; one wrong rule opens hundreds."""
 
@@ -135,7 +147,7 @@ def test_forwarded(control, observation, readings):
             port,
             sources=_networks([entry["from"]], readings),
             destinations=_networks([entry["to"]], readings),
-            published="published" in entry,
+            asked=_asked(kind, readings) if "published" in entry else (),
         )
         for entry in control.expected["passes"].get(readings.target.group.value, [])
         for kind in entry.get("published") or entry["traffic"]

@@ -28,6 +28,7 @@ KARPENTER: dict[str, Any] = {
 }
 EXISTING = {key: KARPENTER[key] for key in ("context", "zones", "api_server")} | {"provisioner": "existing"}
 PODS = ("networks.pods", "10.244.0.0/16")
+BALANCER = ("edge.load_balancer", {"sends_to": "host-addresses", "addresses": ["10.20.0.100"]})
 
 TOKENS = {"issuer": "https://login.corp", "jwks_uri": "https://login.corp/keys"}
 
@@ -118,7 +119,7 @@ def _name(bad: Bad) -> str:
 
 @pytest.mark.parametrize("bad", BAD, ids=map(_name, BAD))
 def test_a_bad_value_is_refused_with_its_path_and_what_is_allowed(bad: Bad, write_project: WriteProject) -> None:
-    project = write_project(changed(PODS, ("cluster", copy.deepcopy(KARPENTER)), (bad.path, bad.value)))
+    project = write_project(changed(PODS, BALANCER, ("cluster", copy.deepcopy(KARPENTER)), (bad.path, bad.value)))
     with pytest.raises(ConfigurationError) as refused:
         load_configuration(project, "dev")
     said = str(refused.value)
@@ -174,7 +175,7 @@ def test_cert_manager_of_the_clusters_own_reaches_vault_without_palisade(write_p
 
 
 def test_existing_hosts_that_carry_the_load_are_accepted(write_project: WriteProject) -> None:
-    cluster = load_configuration(write_project(enough_hosts(PODS)), "dev").cluster
+    cluster = load_configuration(write_project(enough_hosts(PODS, BALANCER)), "dev").cluster
     assert cluster is not None
     assert cluster.provisioner is Provisioner.EXISTING
 
@@ -186,13 +187,20 @@ def enough_hosts(*changes: tuple[str, Any]) -> dict[str, Any]:
     return document
 
 
-def test_existing_nodes_whose_pods_have_no_known_addresses_are_refused(write_project: WriteProject) -> None:
+@pytest.mark.parametrize(("other", "missing"), [(BALANCER, "networks.pods"), (PODS, "edge.load_balancer")])
+def test_existing_nodes_whose_firewall_would_drop_everything_are_refused(
+    other: tuple[str, Any], missing: str, write_project: WriteProject
+) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        load_configuration(write_project(enough_hosts()), "dev")
+        load_configuration(write_project(enough_hosts(other)), "dev")
     said = str(refused.value)
     assert "fleet.cluster.provisioner (line " in said
-    assert "there is no networks.pods" in said
+    assert f"there is no {missing}" in said
     assert "values are refused" not in said
+
+
+def test_existing_nodes_without_an_edge_have_no_clients(write_project: WriteProject) -> None:
+    assert load_configuration(write_project(enough_hosts(PODS, ("edge", REMOVED))), "dev").edge is None
 
 
 def test_a_local_fleet_has_the_scale_that_is_listed(write_project: WriteProject) -> None:

@@ -106,7 +106,7 @@ def test_the_hosts_know_the_api_servers_and_the_services_behind_apis() -> None:
 
 def test_a_fleet_that_was_saved_before_there_were_api_servers_in_it_is_read() -> None:
     document = json.loads(sound_fleet().to_json())
-    for name in ("api_servers", "upstreams", "database_sources"):
+    for name in ("api_servers", "upstreams", "load_balancer", "database_sources"):
         del document[name]
     variables = to_ansible(parse_fleet(json.dumps(document), where="saved"))["all"]["vars"]
     assert variables["palisade_database_sources"] == []

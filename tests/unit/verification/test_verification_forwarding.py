@@ -16,13 +16,16 @@ OWN = IPv4Address("10.77.0.21")
 CLIENTS = (IPv4Network("10.77.0.0/24"),)
 PODS = (IPv4Network("10.244.0.0/24"),)
 EXPECTED = (
-    Passage("tcp", 443, CLIENTS, PODS, published=True),
+    Passage("tcp", 443, CLIENTS, PODS, asked=(OWN,)),
     Passage("tcp", None, PODS, PODS),
     Passage("udp", 53, PODS, CLIENTS),
 )
 ACCEPT: dict[str, Any] = {"accept": None}
 TRANSLATED = {"match": {"op": "in", "left": {"ct": {"key": "status"}}, "right": "dnat"}}
-ASKED_ADDRESS = {"match": {"op": "==", "left": {"ct": {"key": "ip daddr", "dir": "original"}}, "right": str(OWN)}}
+ASKED_ADDRESS: dict[str, Any] = {
+    "match": {"op": "==", "left": {"ct": {"key": "ip daddr", "dir": "original"}}, "right": str(OWN)}
+}
+ASKED_ANOTHER = {"match": {**ASKED_ADDRESS["match"], "right": {"set": [str(OWN), "10.77.0.100"]}}}
 ASKED_PORT = {"match": {"op": "==", "left": {"ct": {"key": "proto-dst", "dir": "original"}}, "right": 443}}
 
 
@@ -69,7 +72,11 @@ def test_rules_that_say_what_is_expected() -> None:
         # A neighbour that routes the address of a service through the node reaches the service's pods.
         (
             [without(PUBLISHED, ASKED_ADDRESS), AMONG_PODS, NAMES],
-            "who asked for 192.0.2.1 port 443, to 10.244.0.0 passes",
+            "who asked for 0.0.0.0 port 443, to 10.244.0.0 passes",
+        ),
+        (
+            [PUBLISHED, [*without(PUBLISHED, ASKED_ADDRESS, ACCEPT), ASKED_ANOTHER, ACCEPT], AMONG_PODS, NAMES],
+            "who asked for 10.77.0.100 port 443, to 10.244.0.0 passes",
         ),
         (
             [without(PUBLISHED, TRANSLATED, ASKED_ADDRESS), AMONG_PODS, NAMES],
