@@ -15,6 +15,7 @@ from palisade.console import ANSWER, OutputFormat, print_json
 from palisade.errors import MachineError
 from palisade.project import Project
 from palisade.registry.model import read_apis
+from palisade.vault.authorities import issuer_ca_file
 from palisade.vault.values import edge_certificate
 
 application = typer.Typer(help="Show what Envoy is told.", no_args_is_help=True)
@@ -55,7 +56,15 @@ def files(
             ) from error
     if output is OutputFormat.JSON:
         arguments = list(envoy_arguments(model.places.configuration))
-        print_json({"files": dict(rendered), "arguments": arguments, "certificate": edge_certificate(configuration)})
+        certificate, authority = edge_certificate(configuration), str(issuer_ca_file(configuration))
+        print_json(
+            {
+                "files": dict(rendered),
+                "arguments": arguments,
+                "certificate": certificate,
+                "issuer_authority": authority,
+            }
+        )
         return
     for name, text in rendered.items():
         ANSWER.print(f"# {name}\n{text}", markup=False, soft_wrap=True)

@@ -77,21 +77,28 @@ def vault_address(configuration: FleetConfiguration) -> str:
     )
 
 
+def vault_ca_place(configuration: FleetConfiguration) -> Path | None:
+    """As :func:`vault_ca_file`, whether the file is there or not."""
+    if configuration.vault.ca_file is not None:
+        return configuration.vault.ca_file.expanduser()
+    return vault_directory(configuration.environment) / "ca.crt" if configuration.is_local else None
+
+
 def vault_ca_file(configuration: FleetConfiguration) -> Path | None:
     """Who signed the certificate of Vault; None: an authority that the machine trusts.
 
     Raises:
         PalisadeError: the file is not there.
     """
-    given = configuration.vault.ca_file
-    own = vault_directory(configuration.environment) / "ca.crt"
-    path = given.expanduser() if given else (own if configuration.is_local else None)
+    path = vault_ca_place(configuration)
     if path is not None and not path.is_file():
         raise PalisadeError(
             "The certificate that Vault is checked with is not there.",
             where=str(path),
             allowed="a PEM file with the certificate of who signed that of Vault",
-            remedy="correct vault.ca_file" if given else "ansible-playbook playbooks/vault.yml makes it",
+            remedy="correct vault.ca_file"
+            if configuration.vault.ca_file
+            else "ansible-playbook playbooks/vault.yml makes it",
             exit_code=ExitCode.MACHINE,
         )
     return path
