@@ -53,10 +53,3 @@ def test_keys_that_nobody_can_export_sign_again_in_a_fresh_vault(place: Place, s
     for path in ("pki-root/cert/ca", "pki/cert/ca", "secret/data/registry-database", "auth/approle/role/registry"):
         assert after.read(path)["data"] == before.read(path)["data"]
     assert not fresh.client().is_authenticated(), "the token of the fresh one is gone with its storage"
-
-
-def test_without_the_seal_key_a_snapshot_is_of_no_use(snapshot: Path, tmp_path: Path) -> None:
-    (tmp_path / "another").mkdir()
-    with server(tmp_path / "another") as another:
-        refused = bao(another, another.token, "restore", str(snapshot))
-    assert refused.returncode != 0
