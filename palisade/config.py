@@ -291,4 +291,5 @@ def fleet_of(configuration: FleetConfiguration, upstream_ports: Sequence[int] = 
             FleetSink(name=name, networks=sink.networks, port=sink.port)
             for name, sink in configuration.audit.sinks.each()
         ),
+        certificate_hours=configuration.tls.certificate_ttl_hours,
     )

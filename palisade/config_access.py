@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from palisade.config_values import ServerNetwork, matches
+from palisade.config_vault import CertificateFile
 from palisade.validation import Allowed, Problem, RefusedError, Section, whole_number
 
 TOKEN_HEADER = "authorization"  # noqa: S105 - the name of a header
@@ -68,9 +69,12 @@ class Tokens(Section):
     issuer: HttpsUrl
     """The claim ``iss`` of every token, character by character."""
     jwks_uri: HttpsUrl
-    """Where the issuer publishes its public keys; the root CA of the fleet or Vault's own must have signed for it."""
+    """Where the issuer publishes its public keys; its certificate is checked with ``ca_file``."""
     networks: tuple[ServerNetwork, ...] = ()
     """The addresses behind the name in that URL: registry pods may connect there."""
+    ca_file: CertificateFile | None = None
+    """Who signed the certificate of that address. Default: the root CA of the fleet, and what this machine trusts or,
+    if the address is the Vault's, ``vault.ca_file``."""
     audience: Audience = "palisade-api"
     """A token counts when its claim ``aud`` names this."""
 

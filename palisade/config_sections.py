@@ -84,9 +84,9 @@ class Tls(Section):
     minimum_version: TlsVersionChoice = TlsVersion.TLS_1_3
     """The lowest TLS version that clients may use."""
     certificate_ttl_hours: CertificateHours = 24
-    """How long a certificate is valid, in hours."""
-    renew_before_hours: CertificateHours = 8
-    """How long before its end a certificate is renewed, in hours."""
+    """How long a certificate is valid, in hours: that of pods, and those of hosts."""
+    renew_before_hours: CertificateHours = 12
+    """How long before its end cert-manager renews the certificate of pods, in hours. Hosts: after nine tenths of it."""
 
     @model_validator(mode="after")
     def _renewed_before_it_ends(self) -> Tls:

@@ -120,6 +120,8 @@ class Fleet(_Frozen):
     database_sources: tuple[IPv4Network, ...] = ()
     """Who may open database connections; where no registry host is listed, this is where nodes are."""
     sinks: tuple[FleetSink, ...] = ()
+    certificate_hours: int = Field(default=24, ge=1, le=24)
+    """How long the certificates of hosts are valid, in hours (``tls.certificate_ttl_hours``)."""
     ssh_config: Path | None = None
     """An OpenSSH client configuration that reaches every host by name (local fleet); None means the user's own."""
 

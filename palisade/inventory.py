@@ -32,6 +32,7 @@ def to_ansible(fleet: Fleet) -> dict[str, Any]:
                 "palisade_client_networks": [str(network) for network in fleet.networks.clients],
                 "palisade_database_sources": [str(network) for network in fleet.database_sources],
                 "palisade_sinks": [sink.model_dump(mode="json") for sink in fleet.sinks],
+                "palisade_certificate_hours": fleet.certificate_hours,
                 **_cluster_variables(fleet),
             },
         },

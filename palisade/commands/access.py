@@ -15,6 +15,7 @@ from palisade.console import ANSWER, OutputFormat, print_json
 from palisade.errors import MachineError
 from palisade.project import Project
 from palisade.registry.model import apis_file, read_apis
+from palisade.vault.authorities import issuer_ca_file
 from palisade.vault.values import edge_certificate
 
 application = typer.Typer(help="Show what Envoy is told.", no_args_is_help=True)
@@ -56,11 +57,13 @@ def files(
     if output is OutputFormat.JSON:
         arguments = list(envoy_arguments(model.places.configuration))
         exported = apis_file(environment)
+        certificate, authority = edge_certificate(configuration), str(issuer_ca_file(configuration))
         print_json(
             {
                 "files": dict(rendered),
                 "arguments": arguments,
-                "certificate": edge_certificate(configuration),
+                "certificate": certificate,
+                "issuer_authority": authority,
                 "apis": {"file": str(exported), "exported": exported.exists()},
             }
         )

@@ -84,6 +84,17 @@ def asks_for_certificates(configuration: FleetConfiguration) -> bool:
     return configuration.edge is not None and has_vault
 
 
+def vault_ca_place(configuration: FleetConfiguration) -> Path | None:
+    """As :func:`vault_ca_file`, whether the file is there or not."""
+    given, hosts = configuration.vault.ca_file, configuration.hosts_in(HostGroup.VAULT)
+    own = vault_directory(configuration.environment)
+    if given is not None:
+        return given.expanduser()
+    if configuration.is_local:
+        return own / "ca.crt"
+    return own / "hosts" / hosts[0].name / "ca.crt" if configuration.vault.address is None and hosts else None
+
+
 def vault_ca_file(configuration: FleetConfiguration) -> Path | None:
     """Who signed the certificate of Vault; None: an authority that the machine trusts.
 
@@ -93,26 +104,24 @@ def vault_ca_file(configuration: FleetConfiguration) -> Path | None:
     Raises:
         PalisadeError: the file is not there.
     """
-    given, hosts = configuration.vault.ca_file, configuration.hosts_in(HostGroup.VAULT)
-    own = vault_directory(configuration.environment)
-    if given is not None:
-        path, remedy = given.expanduser(), "correct vault.ca_file"
-    elif configuration.is_local:
-        path, remedy = own / "ca.crt", "ansible-playbook playbooks/vault.yml makes it"
-    elif configuration.vault.address is None and hosts:
-        path = own / "hosts" / hosts[0].name / "ca.crt"
-        remedy = "put it there (docs/vault-host.md), or name it in vault.ca_file"
-    else:
-        return None
-    if not path.is_file():
+    path = vault_ca_place(configuration)
+    if path is not None and not path.is_file():
         raise PalisadeError(
             "The certificate that Vault is checked with is not there.",
             where=str(path),
             allowed="a PEM file with the certificate of who signed that of Vault",
-            remedy=remedy,
+            remedy=_remedy(configuration),
             exit_code=ExitCode.MACHINE,
         )
     return path
+
+
+def _remedy(configuration: FleetConfiguration) -> str:
+    if configuration.vault.ca_file is not None:
+        return "correct vault.ca_file"
+    if configuration.is_local:
+        return "ansible-playbook playbooks/vault.yml makes it"
+    return "put it there (docs/vault-host.md), or name it in vault.ca_file"
 
 
 def find_vault(configuration: FleetConfiguration) -> VaultAccess:

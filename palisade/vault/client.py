@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,11 +14,10 @@ import requests
 
 from palisade.errors import PalisadeError
 from palisade.vault.access import VaultAccess
+from palisade.vault.authorities import machine_authorities
 
 TIMEOUT_SECONDS = 15.0
 """How long one answer may take; an idle server answers within 0.01 s, a new 3072-bit key takes a second."""
-SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
-"""Whom a Debian machine trusts, where OpenSSL does not say it."""
 _UPGRADE_SECONDS = 20.0
 _LOOK_SECONDS = 0.1
 _NOT_YET = "Upgrading from non-versioned to versioned data"
@@ -37,7 +35,7 @@ class Vault:
     def __init__(self, access: VaultAccess) -> None:
         self.access = access
         session = requests.Session()
-        session.verify = str(access.ca_file or ssl.get_default_verify_paths().cafile or SYSTEM_AUTHORITIES)
+        session.verify = str(access.ca_file or machine_authorities())
         session.trust_env = False  # the token goes through no proxy that a variable names
         self._client = hvac.Client(
             url=access.address,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from palisade.errors import ConfigurationError, ExitCode, PalisadeError
 from palisade.validation import nearest
+from palisade.vault.authorities import issuer_authorities
 from palisade.vault.kinds.cluster_api import OWN_LABELS
 from palisade.vault.resources import DIRECTORY, Kind
 from palisade.vault.session import Session, declaration_root
@@ -29,8 +30,8 @@ class Certificate(StrEnum):
     """Of the root authority of the fleet."""
     SERVER = "server"
     """Of who signed the certificate of Vault itself; empty if machines trust that one anyway."""
-    ROOT_AND_SERVER = "root_and_server"
-    """Both, one after the other: for who talks to Vault wherever its certificate comes from."""
+    ISSUER = "issuer"
+    """Of who may have signed the certificate of the token issuer: Vault, or the organisation's own."""
 
 
 class _Entry(BaseModel):
@@ -162,9 +163,10 @@ def _values(session: Session, entry: _Entry) -> dict[str, str]:
 def _certificate(session: Session, which: Certificate) -> str:
     if which is Certificate.ROOT:
         return session.root_certificate()
+    if which is Certificate.ISSUER:
+        return issuer_authorities(session.configuration, session.root_certificate())
     ca_file = session.vault.access.ca_file
-    server = ca_file.read_text(encoding="utf-8") if ca_file else ""
-    return server if which is Certificate.SERVER else session.root_certificate() + server
+    return ca_file.read_text(encoding="utf-8") if ca_file else ""
 
 
 def _entries(root: Path) -> Iterator[_Entry]:

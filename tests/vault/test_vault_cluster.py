@@ -15,6 +15,7 @@ from kubernetes.client import ApiClient, AuthorizationV1Api, CoreV1Api
 from kubernetes.config import new_client_from_config
 from vault_place import ENVIRONMENT, FLEET, Place, server
 
+from palisade.local.certificates import Authority
 from tests.control_plane import ControlPlane, control_plane
 from tests.control_plane.plane import CONTEXT
 
@@ -45,8 +46,8 @@ class Site:
         return str(self.core.create_namespaced_service_account_token(account, namespace, body).status.token)
 
 
-def describe(place: Place, kubeconfig: Path) -> None:
-    """Write the environment, with this cluster."""
+def describe(place: Place, kubeconfig: Path, **sections: Any) -> None:
+    """Write the environment, with this cluster and further sections."""
     nodes = [{"name": f"registry-{n}", "group": "registry", "address": f"10.20.0.2{n}"} for n in (1, 2, 3)]
     cluster = {
         "kubeconfig": str(kubeconfig),
@@ -62,6 +63,7 @@ def describe(place: Place, kubeconfig: Path) -> None:
         hosts=[{"name": "bastion-1", "group": "bastion", "address": "10.20.0.10"}, *nodes],
         cluster=cluster,
         vault={"address": place.server.address, "ca_file": str(place.server.authority)},
+        **sections,
     )
 
 
@@ -224,6 +226,18 @@ def test_a_changed_secret_is_put_back(site: Site) -> None:
     assert [one["name"] for one in done if one["changed"]] == ["registry-database"]
     shown = site.palisade("secrets", "show", ENVIRONMENT, "registry-database")
     assert values(site, "palisade-registry", "registry-database") == shown
+
+
+def test_pods_believe_who_signed_for_the_issuer_of_an_organisation(site: Site, tmp_path: Path) -> None:
+    Authority(tmp_path, "an organisation")
+    authority = tmp_path / "authority.crt"
+    login = {"issuer": "https://login.example.com", "jwks_uri": "https://10.60.0.9/keys", "ca_file": str(authority)}
+    describe(site.place, site.plane.kubeconfig, tokens=login)
+    try:
+        site.palisade("secrets", "apply", ENVIRONMENT, "--output", "json")
+    finally:
+        describe(site.place, site.plane.kubeconfig)
+    assert values(site, "palisade-registry", "fleet-root")["issuer.crt"] == authority.read_text(encoding="utf-8")
 
 
 def values(site: Site, namespace: str, name: str) -> dict[str, str]:

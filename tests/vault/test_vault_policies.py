@@ -91,6 +91,9 @@ PROBES = {
     "make a token": Probe("POST", "auth/token/create", {"ttl": "no duration"}),
     "look at another token": Probe("POST", "auth/token/lookup", {"token": "none"}),
     "step down": Probe("GET", "sys/raw/core"),
+    "take a snapshot": Probe("GET", "sys/storage/raft/snapshot"),
+    "put a snapshot back": Probe("POST", "sys/storage/raft/snapshot"),
+    "put back that of another seal": Probe("POST", "sys/storage/raft/snapshot-force"),
 }
 _READS = {
     "read the claims",
@@ -117,6 +120,7 @@ ALLOWED: dict[str, set[str]] = {
     "palisade-evidence-signer": {"sign evidence", "public key of evidence"},
     "palisade-audit-sealer": {"sign a digest", "public key of digests"},
     "palisade-secrets-reader": {"database password", "redis password"},
+    "palisade-backup": {"take a snapshot"},
     "palisade-person": {"identity token"},
     "palisade-verifier": _READS,
     "palisade-operator": _READS

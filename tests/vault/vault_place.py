@@ -135,8 +135,13 @@ class Server:
 
 
 @contextmanager
-def server(directory: Path, *, leader: Server | None = None) -> Iterator[Server]:
+def server(directory: Path, *, leader: Server | None = None, sealed_as: Server | None = None) -> Iterator[Server]:
     """Run a server; without a leader it is initialised, else it joins.
+
+    Args:
+        directory: Everything of it is put there.
+        leader: Whom it joins.
+        sealed_as: Whose seal it has; a server of its own has one of its own.
 
     Raises:
         AssertionError: it ends or is not ready in time.
@@ -145,8 +150,9 @@ def server(directory: Path, *, leader: Server | None = None) -> Iterator[Server]
     authority = Authority(directory / "keys", "who signs for a server of a test")
     authority.issue("bao", Subject("bao", names=("localhost",), addresses=(IPv4Address("127.0.0.1"),)))
     (directory / "data").mkdir()
-    seal_key = (leader.directory if leader else directory) / "seal.key"
-    if leader is None:
+    other = leader or sealed_as
+    seal_key = (other.directory if other else directory) / "seal.key"
+    if other is None:
         seal_key.write_bytes(os.urandom(32))
     join = _JOIN.format(address=leader.address, authority=leader.authority) if leader else ""
     text = _CONFIGURATION.format(name=f"node-{port}", port=port, peer_port=peer_port, seal_key=seal_key, join=join)

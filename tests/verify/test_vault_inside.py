@@ -16,14 +16,19 @@ def _declared(control):
 
 
 def test_roles(control, observation, vault):
-    """Every entry of these lists has these settings, and where names are given, the list has no others."""
+    """Every entry of these lists has these settings and limits, and where names are given, the list has no others."""
     observation.file, observation.runtime, problems = _declared(control), {}, []
     for path, wanted in control.expected["lists"].items():
-        names = vault.names(path)
+        names, limits = vault.names(path), wanted.get("at_most", {})
         for name in names:
             found = vault.read(f"{path}/{name}") or {}
-            observation.runtime[f"{path}/{name}"] = {key: found.get(key) for key in wanted["settings"]}
+            observation.runtime[f"{path}/{name}"] = {key: found.get(key) for key in (*wanted["settings"], *limits)}
             problems += differences(wanted["settings"], found, source=f"{path}/{name}")
+            problems += [
+                f"{key} is {found.get(key)!r} in {path}/{name}, expected 1 to {limit}"
+                for key, limit in limits.items()
+                if not 1 <= (found.get(key) or 0) <= limit
+            ]
         if "names" in wanted and names != sorted(wanted["names"]):
             problems.append(
                 f"{path} has {', '.join(names) or 'nothing'}, expected {', '.join(sorted(wanted['names']))}"

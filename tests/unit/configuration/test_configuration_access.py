@@ -15,6 +15,7 @@ from palisade.registry.model import Apis
 
 TOKENS = {"issuer": "https://login.example/realm", "jwks_uri": "https://login.example:8443/keys"}
 URL = "an address such as https://vault.example:8200/v1/identity/oidc, without user, query or fragment"
+FILE = "the path of a PEM file, absolute or from the home directory (~/vault-ca.crt)"
 HEADER = "the name of a header in lower case: letters, digits and -, a letter first"
 
 
@@ -39,7 +40,8 @@ BAD = [
     Bad("tokens.jwks_uri", 7, "7 is not allowed.", URL),
     Bad("tokens.audience", "", "'' is not allowed.", "a name: letters, digits and . _ : / -"),
     Bad("tokens.audience", "a b", "'a b' is not allowed.", "a name: letters, digits and . _ : / -"),
-    Bad("tokens.secret", "x", "This key is not known.", "issuer, jwks_uri, networks, audience"),
+    Bad("tokens.ca_file", "ca.crt", "'ca.crt' is not allowed.", FILE),
+    Bad("tokens.secret", "x", "This key is not known.", "issuer, jwks_uri, networks, ca_file, audience"),
     Bad("access.required_headers", ["X-Request-ID"], "'X-Request-ID' is not allowed.", HEADER, "0"),
     Bad("access.required_headers", ["a_b"], "'a_b' is not allowed.", HEADER, "0"),
     Bad("access.required_headers", [":path"], "':path' is not allowed.", HEADER, "0"),

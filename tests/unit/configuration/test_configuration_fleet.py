@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from configuration_samples import changed
+import yaml
+from configuration_samples import PROJECT_ROOT, changed
+from jinja2 import Environment
 
 from palisade.config import fleet_of, load_configuration, parse_configuration
 from palisade.errors import ConfigurationError
@@ -85,6 +87,7 @@ def test_groups_and_variables_of_all_hosts() -> None:
             "palisade_client_networks": ["10.0.0.0/8", "203.0.113.0/24"],
             "palisade_database_sources": ["10.20.0.0/24"],
             "palisade_sinks": [],
+            "palisade_certificate_hours": 24,
         },
     }
 
@@ -106,10 +109,11 @@ def test_the_hosts_know_the_api_servers_and_the_services_behind_apis() -> None:
 
 def test_a_fleet_that_was_saved_before_there_were_api_servers_in_it_is_read() -> None:
     document = json.loads(sound_fleet().to_json())
-    for name in ("api_servers", "upstreams", "load_balancer", "database_sources"):
+    for name in ("api_servers", "upstreams", "load_balancer", "database_sources", "certificate_hours"):
         del document[name]
     variables = to_ansible(parse_fleet(json.dumps(document), where="saved"))["all"]["vars"]
     assert variables["palisade_database_sources"] == []
+    assert variables["palisade_certificate_hours"] == 24
     assert not {"palisade_api_servers", "palisade_upstream_networks"} & variables.keys()
 
 
@@ -118,6 +122,13 @@ def test_the_hosts_know_where_audit_records_go() -> None:
     fleet = fleet_of(parse_configuration(changed(("audit.sinks", {"opensearch": search})), environment="dev", file="x"))
     (sink,) = to_ansible(fleet)["all"]["vars"]["palisade_sinks"]
     assert sink == {"name": "opensearch", "networks": ["10.60.0.0/24"], "port": 9200}
+
+
+def test_the_agent_of_a_host_asks_for_as_many_hours_as_the_configuration_says() -> None:
+    document = changed(("tls.certificate_ttl_hours", 6), ("tls.renew_before_hours", 3))
+    variables = to_ansible(fleet_of(parse_configuration(document, environment="dev", file="x")))["all"]["vars"]
+    role = yaml.safe_load((PROJECT_ROOT / "roles/vault_agent/defaults/main.yml").read_text(encoding="utf-8"))
+    assert Environment(autoescape=True).from_string(role["vault_agent_hours"]).render(variables) == "6"
 
 
 def local_cluster() -> Fleet:

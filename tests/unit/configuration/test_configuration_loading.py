@@ -64,6 +64,7 @@ def test_what_is_left_out_gets_the_written_defaults(write_project: WriteProject)
     assert configuration.traffic.average_rps == 1500
     assert configuration.audit.retention_days == 365
     assert configuration.tls.minimum_version == "1.3"
+    assert (configuration.tls.certificate_ttl_hours, configuration.tls.renew_before_hours) == (24, 12)
     assert configuration.images == {}
 
 

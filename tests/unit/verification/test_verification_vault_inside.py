@@ -23,7 +23,8 @@ from tests.check_modules import checks_in
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTROLS = {one.id: one for one in load_controls(ROOT).controls if isinstance(one.implemented_by, VaultDeclaration)}
-CERTIFICATES = CONTROLS["vault-inside-certificates"].expected["lists"]["{pki}/roles"]["settings"]
+ROLES = CONTROLS["vault-inside-certificates"].expected["lists"]["{pki}/roles"]
+CERTIFICATES = ROLES["settings"] | ROLES["at_most"]
 LOGIN = CONTROLS["vault-inside-logins"].expected["lists"]["auth/{kubernetes}/role"]["settings"]
 KEY = CONTROLS["vault-inside-keys"].expected["lists"]["{transit}/keys"]["settings"]
 HOST = {"bind_secret_id": True, "token_max_ttl": 86400, "token_period": 0}
@@ -85,10 +86,26 @@ def test_a_vault_as_it_should_be_passes(checks: ModuleType, name: str) -> None:
     check(checks, name, FakeVault())
 
 
+def test_certificates_may_live_for_less_than_a_day(checks: ModuleType) -> None:
+    vault = FakeVault()
+    vault.inside["{pki}/roles/hosts"].update(ttl=21600, max_ttl=25200)
+    check(checks, "vault-inside-certificates", vault)
+
+
 BROKEN: list[tuple[str, Callable[[FakeVault], Any], str]] = [
     ("mounts", lambda one: one.inside["sys/auth"].pop("people/"), "people/ is not set in sys/auth"),
     ("mounts", lambda one: one.inside["sys/mounts"].update({"old/": {"type": "kv"}}), "old/ of the type kv is mounted"),
     ("certificates", lambda one: one.inside["{pki}/roles/hosts"].update(allow_any_name=True), "allow_any_name is True"),
+    (
+        "certificates",
+        lambda one: one.inside["{pki}/roles/hosts"].update(ttl=86401),
+        "ttl is 86401 in {pki}/roles/hosts",
+    ),
+    (
+        "certificates",
+        lambda one: one.inside["{pki}/roles/hosts"].update(max_ttl=0),
+        "max_ttl is 0 in {pki}/roles/hosts",
+    ),
     ("certificates", lambda one: one.inside.update({"{pki}/roles/old": CERTIFICATES}), "has hosts, old, workloads"),
     (
         "logins",
