@@ -49,7 +49,7 @@ class StandIn:
             return self._add(path, body)
         parts = path.removeprefix(f"{ARTIFACTS}/").split("/")
         if request.method == "PUT":
-            # In one transaction (read in SqlVersionRepository of 3.3.3).
+            # Both at once, as 3.3.3 does it (asked on 2026-11-23).
             self._of(parts[0], parts[2]).update(state=body["state"], modifiedOn=CHANGED)
             return httpx.Response(204)
         known = any(each["artifactId"] == parts[0] for each in self.versions)
