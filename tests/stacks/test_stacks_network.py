@@ -213,6 +213,7 @@ def test_the_control_expects_the_ways_that_are_declared(
     changes: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    write_authority(tmp_path / "state", "prod")
     publish_apis()
     document = {"config": {"palisade:fleet": changes()}}
     (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")

@@ -23,7 +23,20 @@ NESTED = re.compile(r"\$\(([^()]+)\)")
 ASSIGNMENT = re.compile(r"[A-Z_]+=.*")
 ENVIRONMENT = re.compile(r"\$?\bENV\b(?!=)")
 """What stands on pages for the name of an environment."""
-OF_OTHERS = {"bao", "cat", "export", "install", "kubectl", "mkdir", "openssl", "skopeo", "source", "unset"}
+OF_OTHERS = {
+    "bao",
+    "cat",
+    "cp",
+    "date",
+    "export",
+    "install",
+    "kubectl",
+    "mkdir",
+    "openssl",
+    "skopeo",
+    "source",
+    "unset",
+}
 """Programs whose options are not looked at."""
 OF_PULUMI = {"--yes", "--skip-preview", "--diff", "--expect-no-changes", "--refresh", "--preview-only", "--target"}
 

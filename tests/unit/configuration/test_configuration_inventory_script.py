@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from configuration_samples import PROJECT_ROOT
 
 from palisade.config import fleet_of, load_configuration
@@ -54,8 +55,10 @@ def test_ansible_reads_the_inventory_without_an_active_environment(environment: 
     for group in ("bastion", "control", "registry", "database", "vault"):
         listed_hosts = inventory.get(group, {"hosts": []})["hosts"]  # Ansible lists no empty group
         assert listed_hosts == expected[group]["hosts"]
+    given = INVENTORIES / environment / "group_vars/all.yml"
+    own = yaml.safe_load(given.read_text(encoding="utf-8")) if given.exists() else {}
     for host, host_variables in expected["_meta"]["hostvars"].items():
-        assert inventory["_meta"]["hostvars"][host] == {**expected["all"]["vars"], **host_variables}
+        assert inventory["_meta"]["hostvars"][host] == {**expected["all"]["vars"], **own, **host_variables}
 
 
 def test_a_fleet_that_is_nowhere_is_explained_and_gives_no_host(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from palisade.commands.access import application
 from palisade.config import FleetConfiguration, parse_configuration
 from palisade.errors import PalisadeError
 from palisade.local.certificates import Authority
+from palisade.vault.access import vault_directory
 from palisade.vault.authorities import issuer_authorities, issuer_ca_file, machine_authorities
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
@@ -22,7 +23,8 @@ LOGIN = {"issuer": "https://login.example.com", "jwks_uri": "https://10.60.0.9/k
 OF_VAULT = {"issuer": "https://vault.corp:8200/v1/identity/oidc", "jwks_uri": "https://vault.corp:8200/keys"}
 OF_THE_HOST = {"issuer": "https://10.40.0.61:8200/oidc", "jwks_uri": "https://10.40.0.61:8200/keys"}
 BESIDE_VAULT = {"issuer": "https://login.example.com", "jwks_uri": "https://vault.corp/keys"}
-VAULT = {"address": "https://vault.corp:8200", "ca_file": "/vault.crt"}
+ELSEWHERE = {"address": "https://vault.corp:8200"}
+VAULT = {**ELSEWHERE, "ca_file": "/vault.crt"}
 
 
 def fleet(**sections: Any) -> FleetConfiguration:
@@ -51,7 +53,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("sections", "expected"),
     [
-        ({}, "machine"),
+        ({}, "host"),
+        ({"vault": ELSEWHERE}, "machine"),
         ({"vault": VAULT}, "/vault.crt"),
         ({"tokens": LOGIN}, "machine"),
         ({"tokens": LOGIN, "vault": VAULT}, "machine"),
@@ -63,8 +66,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_whose_file_it_is(sections: dict[str, Any], expected: str, machine: Path) -> None:
-    found = issuer_ca_file(fleet(**sections))
-    assert found == (machine if expected == "machine" else Path(expected).expanduser())
+    named = {"machine": machine, "host": vault_directory("prod") / "hosts/vault-1/ca.crt"}
+    assert issuer_ca_file(fleet(**sections)) == named.get(expected, Path(expected).expanduser())
 
 
 def test_pods_believe_the_organisations_authority_and_nobody_else(authority: Path) -> None:
@@ -86,7 +89,9 @@ def test_a_file_that_names_nobody_is_refused(text: str | None, tmp_path: Path) -
     assert (refused.value.where, refused.value.remedy) == (str(path), "correct tokens.ca_file in Pulumi.prod.yaml")
 
 
-@pytest.mark.parametrize(("sections", "key"), [({}, "vault.ca_file"), ({"tokens": LOGIN}, "tokens.ca_file")])
+@pytest.mark.parametrize(
+    ("sections", "key"), [({"vault": ELSEWHERE}, "vault.ca_file"), ({"tokens": LOGIN}, "tokens.ca_file")]
+)
 def test_on_a_machine_without_authorities_the_key_to_set_is_said(
     sections: dict[str, Any], key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,4 +112,4 @@ def test_hosts_without_kubernetes_are_told_the_same_file(machine: Path, monkeypa
     monkeypatch.setenv("PALISADE_PROJECT", str(PROJECT_ROOT))
     monkeypatch.setenv("XDG_STATE_HOME", str(machine.parent))
     said = CliRunner().invoke(application, ["prod", "--kind", "host", "--output", "json"])
-    assert json.loads(said.stdout)["issuer_authority"] == str(machine)
+    assert json.loads(said.stdout)["issuer_authority"] == str(vault_directory("prod") / "hosts/vault-1/ca.crt")
