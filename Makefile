@@ -74,11 +74,11 @@ lint: $(READY) ## ruff, mypy, ansible-lint, yamllint, shellcheck
 	@git grep --files-with-matches --extended-regexp '^#!.*\b(ba)?sh$$' -- ':!*.j2' | xargs shellcheck
 
 .PHONY: test-fast
-test-fast: lint $(READY) ## Linters and every test that needs no host (three minutes)
-	@pytest --quiet --numprocesses=auto tests/unit tests/stacks tests/policies
+test-fast: lint $(READY) ## Linters, and the quick tests that need no host (three minutes)
+	@pytest --quiet --numprocesses=auto -m "not slow" tests/unit tests/stacks tests/policies
 
 .PHONY: test
-test: test-fast ## The gate: the above, then real hosts, a real cluster, real pulumi (needs root; 45 minutes)
+test: lint $(READY) ## The gate: linters, every test, real hosts, a real cluster, real pulumi (needs root; 45 minutes)
 	@tests/e2e/run
 
 .PHONY: test-long

@@ -30,7 +30,11 @@ def nothing_is_pending(host: str) -> bool:
 @pytest.mark.parametrize(
     ("host", "tags", "mistake"),
     [
-        pytest.param("registry-1", "all", {"ssh_hardening_port": 2222}, id="sshd-on-a-port-that-the-firewall-closes"),
+        pytest.param(
+            *("registry-1", "all", {"ssh_hardening_port": 2222}),
+            id="sshd-on-a-port-that-the-firewall-closes",
+            marks=pytest.mark.long,
+        ),
         pytest.param(
             *("bastion-1", "firewall", {"palisade_operator_networks": ["203.0.113.0/24"]}),
             id="firewall-without-the-operator",

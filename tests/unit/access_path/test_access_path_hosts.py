@@ -16,6 +16,8 @@ from palisade.config_values import TlsVersion
 from palisade.registry.model import Apis
 from tests.unit.verification.ansible_play import ROOT, play
 
+pytestmark = pytest.mark.slow
+
 TOKENS = Tokens(issuer="https://login.example", jwks_uri="https://login.example/keys")
 FINANCE = {
     "name": "finance",

@@ -16,6 +16,8 @@ from palisade.config import fleet_of, load_configuration
 from palisade.inventory import to_ansible
 from palisade.project import Project
 
+pytestmark = pytest.mark.slow
+
 INVENTORIES = PROJECT_ROOT / "inventories"
 ENVIRONMENTS = ["dev", "local", "prod", "staging"]
 BARE_PATH = "/usr/bin:/bin"

@@ -14,6 +14,8 @@ from palisade.local.image import HostImages
 from palisade.local.keys import make_keys
 from palisade.local.nodes import is_node, mount_options, runs_programs, volumes
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 

@@ -8,6 +8,8 @@ import pytest
 from palisade.errors import ConfigurationError
 from palisade.playbook import play
 
+pytestmark = pytest.mark.slow
+
 PLAYBOOK = """
 - hosts: all
   gather_facts: false

@@ -17,6 +17,8 @@ from palisade.__main__ import application
 from palisade.registry.service import PASSWORD, USERNAME, ServiceSettings, heap_of, service_environment
 from palisade.templates import TEMPLATES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 ROLE = ROOT / "roles/registry_service"
 PASSWORD_OF_A_TEST = "abcdefghijklmnopqrst"  # noqa: S105 - nobody's

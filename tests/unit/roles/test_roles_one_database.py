@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 INVENTORY = {
     "database": {"hosts": {"db-1": {"palisade_address": "10.0.0.1"}, "db-2": {"palisade_address": "10.0.0.2"}}},

@@ -16,6 +16,8 @@ from typing import IO
 import pytest
 from tools_workshop import Workshop
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Linker:

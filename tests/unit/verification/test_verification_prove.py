@@ -14,6 +14,8 @@ from palisade.verification.connections import Connections
 from palisade.verification.prove import Outcome, place, prove, selection
 from palisade.verification.suite import assignments
 
+pytestmark = pytest.mark.slow
+
 CHECKS = """
     def _check(control, observation, readings):
         observation.file = readings.output(f"cat {control.expected['path']}").strip()

@@ -12,6 +12,8 @@ import rendered_firewall
 from palisade.verification.nftables import RuleSet
 from palisade.verification.packets import Packet
 
+pytestmark = pytest.mark.slow
+
 OWN_POD, OTHER_HOST = IPv4Address("10.244.0.9"), IPv4Address("10.0.1.9")
 SEARCH = {"name": "opensearch", "networks": ["10.60.0.0/24"], "port": 9200}
 BUCKET = {"name": "s3", "networks": ["10.70.0.0/24", "10.71.0.0/24"], "port": 443}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_play import ROOT, play, role_variables
 
 from palisade.verification.sysctl import parse_settings
+
+pytestmark = pytest.mark.slow
 
 OWN = ("br-lan", "eth0", "eth1", "eth1.100")
 PASSING = ("cni0", "kube-bridge", "tunl0", "veth0a1b2c3d")

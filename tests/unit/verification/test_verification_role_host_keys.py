@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from ansible_play import ROOT, play
 
+pytestmark = pytest.mark.slow
+
 ED25519 = "ssh_host_ed25519_key"
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from ansible_play import play
 
+pytestmark = pytest.mark.slow
+
 VARIABLES = {
     "ansible_user": "operator",
     "ansible_facts": {"distribution": "Debian", "distribution_version": "13.1", "distribution_major_version": "13"},

@@ -23,6 +23,8 @@ from palisade.verification.nftables import RuleSet
 from palisade.verification.packets import Packet
 from tests.check_modules import checks_in
 
+pytestmark = pytest.mark.slow
+
 UPSTREAMS, UPSTREAM_PORT = IPv4Network("172.30.0.0/24"), 8443
 POD, NODE, OTHER_HOST = "100.64.0.9", "10.20.0.21", "10.20.0.99"
 CLIENT, STRANGER, BALANCER, VIRTUAL = "10.1.2.3", "192.0.2.9", "10.20.0.33", "10.20.0.100"
