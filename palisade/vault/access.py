@@ -86,13 +86,7 @@ def asks_for_certificates(configuration: FleetConfiguration) -> bool:
 
 def vault_ca_place(configuration: FleetConfiguration) -> Path | None:
     """As :func:`vault_ca_file`, whether the file is there or not."""
-    given, hosts = configuration.vault.ca_file, configuration.hosts_in(HostGroup.VAULT)
-    own = vault_directory(configuration.environment)
-    if given is not None:
-        return given.expanduser()
-    if configuration.is_local:
-        return own / "ca.crt"
-    return own / "hosts" / hosts[0].name / "ca.crt" if configuration.vault.address is None and hosts else None
+    return _vault_ca(configuration)[0]
 
 
 def vault_ca_file(configuration: FleetConfiguration) -> Path | None:
@@ -104,24 +98,30 @@ def vault_ca_file(configuration: FleetConfiguration) -> Path | None:
     Raises:
         PalisadeError: the file is not there.
     """
-    path = vault_ca_place(configuration)
+    path, remedy = _vault_ca(configuration)
     if path is not None and not path.is_file():
         raise PalisadeError(
             "The certificate that Vault is checked with is not there.",
             where=str(path),
             allowed="a PEM file with the certificate of who signed that of Vault",
-            remedy=_remedy(configuration),
+            remedy=remedy,
             exit_code=ExitCode.MACHINE,
         )
     return path
 
 
-def _remedy(configuration: FleetConfiguration) -> str:
-    if configuration.vault.ca_file is not None:
-        return "correct vault.ca_file"
+def _vault_ca(configuration: FleetConfiguration) -> tuple[Path | None, str]:
+    """Where the file is, and what to do if it is not there."""
+    given, hosts = configuration.vault.ca_file, configuration.hosts_in(HostGroup.VAULT)
+    own = vault_directory(configuration.environment)
+    if given is not None:
+        return given.expanduser(), "correct vault.ca_file"
     if configuration.is_local:
-        return "ansible-playbook playbooks/vault.yml makes it"
-    return "put it there (docs/vault-host.md), or name it in vault.ca_file"
+        return own / "ca.crt", "ansible-playbook playbooks/vault.yml makes it"
+    if configuration.vault.address is None and hosts:
+        listed = own / "hosts" / hosts[0].name / "ca.crt"
+        return listed, "put it there (docs/vault-host.md), or name it in vault.ca_file"
+    return None, ""
 
 
 def find_vault(configuration: FleetConfiguration) -> VaultAccess:

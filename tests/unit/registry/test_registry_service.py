@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from typer.testing import CliRunner
 from palisade.__main__ import application
 from palisade.registry.service import PASSWORD, USERNAME, ServiceSettings, heap_of, service_environment
 from palisade.templates import TEMPLATES
+from tests.unit.verification.ansible_play import played
 
 pytestmark = pytest.mark.slow
 
@@ -102,14 +101,5 @@ def preflight(directory: Path, changed: dict[str, Any]) -> subprocess.CompletedP
         **changed,
     }
     role = {"name": "registry_service", "tasks_from": "preflight"}
-    play = {"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": role}]}
-    (directory / "play.yml").write_text(yaml.safe_dump([play]))
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "host.invalid,", "play.yml"]
-    return subprocess.run(
-        [*command, "--extra-vars", json.dumps(variables)],
-        cwd=directory,
-        env={**os.environ, "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    document = {"hosts": "all", "tasks": [{"ansible.builtin.include_role": role}]}
+    return played(directory, document, "--extra-vars", json.dumps(variables), inventory="host.invalid,")

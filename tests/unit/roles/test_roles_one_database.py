@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.unit.verification.ansible_play import played
+
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[3]
 INVENTORY = {
     "database": {"hosts": {"db-1": {"palisade_address": "10.0.0.1"}, "db-2": {"palisade_address": "10.0.0.2"}}},
     "registry": {"hosts": {"registry-1": {"palisade_address": "10.0.0.3"}}},
@@ -32,18 +30,10 @@ REGISTRY = {"registry_service_environment": "prod", "registry_service_archive": 
 def test_a_second_database_host_is_refused(
     tmp_path: Path, role: str, host: str, variables: dict[str, str], message: str
 ) -> None:
-    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(INVENTORY), encoding="utf-8")
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(yaml.safe_dump(INVENTORY), encoding="utf-8")
     preflight = {"ansible.builtin.include_role": {"name": role, "tasks_from": "preflight"}}
-    play = {"hosts": host, "gather_facts": False, "tasks": [preflight]}
-    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "--inventory=hosts.yml", "play.yml"]
-    refused = subprocess.run(
-        [*command, "--extra-vars", json.dumps(variables)],
-        cwd=tmp_path,
-        env={**os.environ, "ANSIBLE_ROLES_PATH": str(ROOT / "roles"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    document = {"hosts": host, "tasks": [preflight]}
+    refused = played(tmp_path, document, "--extra-vars", json.dumps(variables), inventory=str(hosts))
     assert refused.returncode != 0
     assert message in " ".join(refused.stdout.split())

@@ -19,7 +19,7 @@ def role_variables(role: str) -> list[str]:
 
 
 def play(directory: Path, document: Mapping[str, Any], *options: str, inventory: str = "localhost,") -> None:
-    """Run one play, without facts; it must succeed.
+    """Run one play on this machine, without facts; it must succeed.
 
     Args:
         directory: For the file of the play.
@@ -30,9 +30,16 @@ def play(directory: Path, document: Mapping[str, Any], *options: str, inventory:
     Raises:
         AssertionError: it fails.
     """
+    done = played(directory, document, "--connection", "local", *options, inventory=inventory)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def played(
+    directory: Path, document: Mapping[str, Any], *options: str, inventory: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one play, without facts, to whatever end; the arguments are those of :func:`play`."""
     file = directory / "play.yml"
     file.write_text(yaml.safe_dump([{"gather_facts": False, **document}]), encoding="utf-8")
-    command = ["ansible-playbook", "--inventory", inventory, "--connection", "local", *options, str(file)]
+    command = ["ansible-playbook", "--inventory", inventory, *options, str(file)]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
-    played = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert played.returncode == 0, played.stdout + played.stderr
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
